@@ -1,0 +1,1 @@
+//! The composition: plan, provision, status, destroy.

@@ -1,0 +1,1 @@
+//! Pinned files: lock, verified resumable fetch, content store.

@@ -1,0 +1,1 @@
+//! Typed autoinstall, user-data, meta-data and network-config documents.

@@ -1,0 +1,1 @@
+//! k3s configuration, units, server, agents and readiness.

@@ -1,0 +1,1 @@
+//! Kubeconfig files: structural edit, merge with backup, check.

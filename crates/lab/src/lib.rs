@@ -1,0 +1,1 @@
+//! airlab.toml: parsing, defaults, validation, and every path airlab writes.

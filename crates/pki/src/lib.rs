@@ -1,0 +1,1 @@
+//! Private certificate authority, leaf certificates, k3s cluster CAs and join tokens.

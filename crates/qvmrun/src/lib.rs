@@ -1,0 +1,1 @@
+//! A vmrun-compatible front end for nodes without VMware.

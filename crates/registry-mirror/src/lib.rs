@@ -1,0 +1,1 @@
+//! Mirror engine and embedded OCI registry for an air-gapped lab.

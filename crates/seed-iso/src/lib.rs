@@ -1,0 +1,1 @@
+//! Installer ISO patching in place and small CIDATA ISOs, in pure Rust.

@@ -1,0 +1,1 @@
+//! Clocks of nodes and host against the registry's HTTP Date header.

@@ -1,0 +1,1 @@
+//! VMX and VMDK as values, and the vmrun command language.

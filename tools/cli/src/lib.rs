@@ -1,0 +1,1 @@
+//! Command lines, renderers, exit codes and messages shared by every tool.

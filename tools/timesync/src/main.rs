@@ -1,0 +1,5 @@
+//! The timesync program; everything it does is in `cli::timesync`.
+
+fn main() -> std::process::ExitCode {
+    cli::timesync::main()
+}
