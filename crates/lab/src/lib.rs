@@ -1,1 +1,18 @@
-//! airlab.toml: parsing, defaults, validation, and every path airlab writes.
+//! `airlab.toml`: what a lab is made of, every default, every check, and every path airlab writes.
+//!
+//! [`Lab::parse`] reports all mistakes at once, each with its line and column. A [`Lab`] is therefore always valid.
+//! Libraries never see this crate: `airlab` turns a `Lab` into the small specification each of them takes.
+
+mod cidr;
+mod flaw;
+mod keys;
+mod layout;
+mod model;
+mod read;
+mod sample;
+
+pub use cidr::Cidr;
+pub use flaw::{Flaw, FlawKind, LabError, PROBLEMS};
+pub use layout::Layout;
+pub use model::{Artifacts, Create, DiskFormat, Firmware, Lab, Mode, Network, Node, Provider, Registry, Role, Versions, Vm};
+pub use sample::{DEMO, DESKTOP};

@@ -1,5 +1,6 @@
 //! What a library reports while it works.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -62,6 +63,45 @@ pub enum Event {
         /// Wall time it took.
         took: Duration,
     },
+}
+
+/// One line for logs and terminals, without a time stamp.
+///
+/// ```
+/// let event = steps::Event::Progress { step: "mirror".into(), done: 3, total: Some(8), unit: "images" };
+/// assert_eq!(event.to_string(), "mirror: 3 of 8 images");
+/// ```
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started { step } => write!(f, "{step} ..."),
+            Self::Progress { step, done, total, unit } => {
+                let amount = |n: u64| if *unit == "bytes" { mib(n) } else { n.to_string() };
+                write!(f, "{step}: {}", amount(*done))?;
+                if let Some(total) = total {
+                    write!(f, " of {}", amount(*total))?;
+                }
+                write!(f, " {}", if *unit == "bytes" { "MiB" } else { unit })
+            }
+            Self::Waiting { step, last, elapsed } => {
+                write!(f, "waiting for {step}, {} s; last: {last}", elapsed.as_secs())
+            }
+            Self::Note { step, text } => write!(f, "{step}: {text}"),
+            Self::Finished { step, outcome, took } => {
+                let seconds = took.as_secs_f64();
+                match outcome {
+                    Outcome::Changed(what) if what.is_empty() => write!(f, "{step}: done ({seconds:.1} s)"),
+                    Outcome::Changed(what) => write!(f, "{step}: {what} ({seconds:.1} s)"),
+                    Outcome::Unchanged => write!(f, "{step}: already as wanted ({seconds:.1} s)"),
+                    Outcome::Warned(what) => write!(f, "{step}: warning: {what} ({seconds:.1} s)"),
+                }
+            }
+        }
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / f64::from(1 << 20))
 }
 
 /// Where events go. Programs implement it; it must not block for long.

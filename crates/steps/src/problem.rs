@@ -25,4 +25,9 @@ pub trait Problem: std::error::Error + Send + Sync + 'static {
     fn args(&self) -> Vec<(&'static str, String)> {
         Vec::new()
     }
+
+    /// Further problems found at the same time, such as the other mistakes in one file. Programs show each of them.
+    fn also(&self) -> Vec<&dyn Problem> {
+        Vec::new()
+    }
 }

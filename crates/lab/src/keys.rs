@@ -1,0 +1,54 @@
+//! Every key a lab file may hold, and the closest one to a misspelt key.
+
+pub(crate) const TOP: &[&str] = &["name", "network", "vm", "registry", "artifacts", "versions", "node", "kubeconfig"];
+pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
+pub(crate) const VM: &[&str] =
+    &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware"];
+pub(crate) const REGISTRY: &[&str] = &["port"];
+pub(crate) const ARTIFACTS: &[&str] =
+    &["source", "iso", "iso_sha256", "k3s", "k3s_sha256", "airgap", "airgap_sha256", "images"];
+pub(crate) const VERSIONS: &[&str] = &["ubuntu", "k3s"];
+pub(crate) const NODE: &[&str] = &["name", "role", "address", "cpus", "memory_mib", "mac", "labels", "taints"];
+
+/// The known key closest to `key`, if it is close enough to be a slip.
+pub(crate) fn closest(key: &str, known: &[&str]) -> Option<String> {
+    let budget = (key.len() / 3).max(1);
+    known
+        .iter()
+        .map(|k| (distance(key, k), *k))
+        .min()
+        .filter(|(d, _)| *d <= budget)
+        .map(|(_, k)| k.to_owned())
+}
+
+/// Edits (insert, delete, replace) between two words.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut left = i + 1;
+        let mut diagonal = i;
+        for (j, cb) in b.iter().enumerate() {
+            let cost = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            let best = cost.min(diagonal + 1).min(left + 1);
+            row[j] = left;
+            left = best;
+        }
+        row[b.len()] = left;
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_recognised_and_strangers_are_not() {
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(closest("adress", NODE).as_deref(), Some("address"));
+        assert_eq!(closest("memory_mb", NODE).as_deref(), Some("memory_mib"));
+        assert_eq!(closest("colour", NODE), None);
+    }
+}

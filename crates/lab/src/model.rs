@@ -1,0 +1,206 @@
+//! A lab as values.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::Cidr;
+
+/// A whole, valid lab.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Lab {
+    /// Its name: the folder under `.airlab`, the kubeconfig's context. Lower-case letters, digits, hyphens.
+    pub name: String,
+    /// Where the nodes live.
+    pub network: Network,
+    /// How nodes are made.
+    pub vm: Vm,
+    /// The lab's own registry.
+    pub registry: Registry,
+    /// Where files come from.
+    pub artifacts: Artifacts,
+    /// What is installed.
+    pub versions: Versions,
+    /// The nodes, in the order of the file; at least one server.
+    pub nodes: Vec<Node>,
+    /// The kubeconfig to merge into; the user's own where absent.
+    pub kubeconfig: Option<PathBuf>,
+}
+
+impl Lab {
+    /// The server that starts the cluster: the first node with the role `server`.
+    pub fn first_server(&self) -> &Node {
+        self.nodes.iter().find(|n| n.role == Role::Server).unwrap_or(&self.nodes[0])
+    }
+
+    /// The node of this name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.name == name)
+    }
+
+    /// Host and port of the lab's registry, `192.168.6.1:5000`.
+    pub fn registry_address(&self) -> String {
+        format!("{}:{}", self.network.cidr.host(), self.registry.port)
+    }
+}
+
+/// The host-only network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Network {
+    /// Its addresses; the host has the first one.
+    pub cidr: Cidr,
+    /// Where its host end is.
+    pub mode: Mode,
+}
+
+/// Where the host's end of the network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// In a network namespace of its own; the host reaches it through loopback forwards.
+    Namespace,
+    /// A bridge on the host itself.
+    Bridge,
+    /// VMware's own VMnet1 adapter.
+    Vmnet,
+}
+
+/// What answers to vmrun's language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Provider {
+    /// VMware Workstation.
+    Vmware,
+    /// airlab's own front end for hosts without VMware.
+    Qvmrun,
+}
+
+/// How nodes are made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Vm {
+    /// What answers to vmrun's language.
+    pub provider: Provider,
+    /// The program, where it is not found by itself.
+    pub program: Option<PathBuf>,
+    /// Where machine folders go; inside the lab's folder where absent. Kept as written: it may be a Windows path.
+    pub folder: Option<String>,
+    /// Size of each node's disk in GiB.
+    pub disk_gib: u64,
+    /// Kind of disk file.
+    pub disk_format: DiskFormat,
+    /// Firmware of the machines.
+    pub firmware: Firmware,
+    /// How a node comes to its system.
+    pub create: Create,
+    /// VMware virtual hardware version.
+    pub hardware: u32,
+}
+
+/// Kind of disk file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskFormat {
+    /// One growing file (monolithicSparse).
+    Sparse,
+    /// Descriptor and raw extent (monolithicFlat); the extent is a sparse file.
+    Flat,
+}
+
+/// Firmware of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Firmware {
+    /// PC BIOS.
+    Bios,
+    /// UEFI.
+    Efi,
+}
+
+/// How a node comes to its system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Create {
+    /// Every node runs the unattended installer.
+    Install,
+}
+
+/// The lab's own registry, on the host's address of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Registry {
+    /// TCP port.
+    pub port: u16,
+}
+
+/// Where files come from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "source", rename_all = "lowercase")]
+pub enum Artifacts {
+    /// airlab builds stand-ins offline and says so.
+    Demo,
+    /// Files a person has put in place.
+    Files {
+        /// Ubuntu's live-server installer.
+        iso: PathBuf,
+        /// What it must hash to.
+        iso_sha256: Option<String>,
+        /// The k3s program.
+        k3s: PathBuf,
+        /// What it must hash to.
+        k3s_sha256: Option<String>,
+        /// k3s's air-gap images, .tar or .tar.gz.
+        airgap: PathBuf,
+        /// What they must hash to.
+        airgap_sha256: Option<String>,
+        /// Folder of image archives for the registry.
+        images: Option<PathBuf>,
+    },
+}
+
+/// What is installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Versions {
+    /// Ubuntu release.
+    pub ubuntu: String,
+    /// k3s release.
+    pub k3s: String,
+}
+
+/// What a node is in the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Runs the control plane, and workloads too.
+    Server,
+    /// Runs workloads.
+    Agent,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Node {
+    /// Host name and Kubernetes node name.
+    pub name: String,
+    /// Server or agent.
+    pub role: Role,
+    /// Its static address, its identity for everything airlab does.
+    pub address: Ipv4Addr,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// Memory in MiB, a multiple of 4.
+    pub memory_mib: u32,
+    /// MAC address inside VMware's static range, 00:50:56:00:00:00 to 00:50:56:3f:ff:ff.
+    pub mac: String,
+    /// Kubernetes labels, `key=value`.
+    pub labels: Vec<String>,
+    /// Kubernetes taints, `key=value:Effect`.
+    pub taints: Vec<String>,
+}
+
+impl Node {
+    /// The MAC address a node has when the file names none: third and last octet of its address in VMware's range.
+    pub(crate) fn mac_for(address: Ipv4Addr) -> String {
+        let [_, _, third, last] = address.octets();
+        format!("00:50:56:{:02x}:00:{last:02x}", third & 0x3f)
+    }
+}

@@ -1,0 +1,87 @@
+//! What a lab file may say, and what is said about one that is wrong.
+
+use std::path::Path;
+
+use lab::{Lab, LabError, Layout, Role};
+use proptest::prelude::*;
+use steps::Problem;
+
+fn parse(text: &str) -> Result<Lab, LabError> {
+    Lab::parse(Path::new("airlab.toml"), text)
+}
+
+fn complaints(text: &str) -> String {
+    let error = parse(text).unwrap_err();
+    let mut lines = vec![format!("{} {error}", error.id())];
+    lines.extend(error.also().iter().map(|p| format!("{} {p}", p.id())));
+    lines.join("\n")
+}
+
+#[test]
+fn the_shipped_labs_are_valid() {
+    let demo = parse(lab::DEMO).unwrap();
+    assert_eq!(demo.nodes.iter().map(|n| n.role).collect::<Vec<_>>(), [Role::Server, Role::Agent, Role::Agent]);
+    assert_eq!(demo.first_server().mac, "00:50:56:06:00:0a");
+    assert_eq!(demo.registry_address(), "192.168.6.1:5000");
+    let desktop = parse(lab::DESKTOP).unwrap();
+    let files = Layout::of(&desktop, Path::new("/srv/.airlab"));
+    assert_eq!(files.vmx("worker1").to_str(), Some(r"C:\airlab\vms\desktop\worker1\worker1.vmx"));
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_with_its_place() {
+    let text = r#"
+name = "My Lab"
+colour = "red"
+[network]
+cidr = "192.168.6.1/24"
+mode = "nat"
+[vm]
+provider = "qvmrun"
+disk_gb = 8
+[artifacts]
+source = "files"
+iso_sha256 = "abc"
+[[node]]
+name = "master"
+role = "server"
+adress = "192.168.6.10"
+memory_mib = 2049
+[[node]]
+name = "master"
+role = "boss"
+address = "192.168.6.1"
+mac = "00:0c:29:00:00:01"
+"#;
+    insta::assert_snapshot!(complaints(text));
+}
+
+#[test]
+fn text_that_is_not_toml_is_one_mistake_with_its_line() {
+    insta::assert_snapshot!(complaints("name = \"demo\"\n[network\n"));
+}
+
+#[test]
+fn a_cluster_needs_an_odd_number_of_servers() {
+    let text = lab::DEMO.replacen("role = \"agent\"", "role = \"server\"", 1);
+    assert!(complaints(&text).starts_with("AL-LAB-008"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_reader_panic(text in "\\PC{0,200}", cut in 0usize..400) {
+        let _ = parse(&text);
+        let demo: String = lab::DEMO.chars().take(cut).collect();
+        let _ = parse(&format!("{demo}{text}"));
+    }
+
+    #[test]
+    fn usable_addresses_are_exactly_those_between_host_and_broadcast(prefix in 16u8..=29, n in any::<u32>()) {
+        let base = 0x0a4d_0000u32 & (u32::MAX << (32 - prefix));
+        let cidr: lab::Cidr = format!("{}/{prefix}", std::net::Ipv4Addr::from(base)).parse().unwrap();
+        let size = 1u32 << (32 - prefix);
+        let offset = n % size;
+        let usable = cidr.usable(std::net::Ipv4Addr::from(base + offset));
+        prop_assert_eq!(usable, offset >= 2 && offset < size - 1);
+    }
+}
