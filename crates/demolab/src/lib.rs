@@ -1,1 +1,19 @@
 //! The offline parts of the demo lab: node image, installer ISO, Kubernetes under k3s's skin.
+//!
+//! Each part is a stand-in and says so: [`Parts::description`] has one line per part. They are made from the Debian
+//! archive that the machine itself uses, on Linux, as root, and kept in a cache by the hash of their inputs.
+
+mod apt;
+mod cache;
+mod error;
+mod script;
+
+pub use cache::default_cache;
+pub use error::Error;
+
+/// What the builds of this crate give.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The ids of every problem of this crate.
+pub const PROBLEMS: &[&str] =
+    &["AL-DEMO-001", "AL-DEMO-002", "AL-DEMO-003", "AL-DEMO-004", "AL-DEMO-005", "AL-DEMO-006", "AL-DEMO-007"];
