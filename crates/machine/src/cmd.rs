@@ -76,6 +76,14 @@ impl Cmd {
         self
     }
 
+    /// The same command through `sudo -n`. Environment variables do not pass through sudo.
+    pub fn as_root(mut self) -> Self {
+        let program = std::mem::replace(&mut self.program, "sudo".into());
+        let args = std::mem::take(&mut self.args);
+        self.args = ["-n".into(), "--".into(), program].into_iter().chain(args).collect();
+        self
+    }
+
     /// The program and its arguments as text, program first.
     pub fn argv(&self) -> Vec<String> {
         std::iter::once(&self.program).chain(&self.args).map(|s| s.to_string_lossy().into_owned()).collect()
@@ -90,7 +98,11 @@ impl Cmd {
 /// A word as a POSIX shell would read it back.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 /// The command line in POSIX shell quoting; environment and standard input are left out.

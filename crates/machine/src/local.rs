@@ -26,14 +26,14 @@ fn expression(cmd: &Cmd) -> duct::Expression {
     }
 }
 
-fn not_started(cmd: &Cmd, error: std::io::Error) -> ExecError {
+pub(crate) fn not_started(cmd: &Cmd, error: std::io::Error) -> ExecError {
     if error.kind() == ErrorKind::NotFound {
         return ExecError::NotFound { program: cmd.program() };
     }
     ExecError::NotStarted { program: cmd.program(), target: HERE.into(), source: Box::new(error) }
 }
 
-fn code_of(status: std::process::ExitStatus) -> i32 {
+pub(crate) fn code_of(status: std::process::ExitStatus) -> i32 {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return 128 + signal;
