@@ -1,0 +1,3 @@
+//! Tests of the vmware crate against other programs and files.
+
+mod disks;
