@@ -1,1 +1,18 @@
 //! Installer ISO patching in place and small CIDATA ISOs, in pure Rust.
+//!
+//! [`Iso`] reads ISO 9660 images with Rock Ridge or Joliet names, large files included. [`Grub`] reads and edits the
+//! boot menu of an Ubuntu installer. Everything is synchronous, needs no privileges and works the same on Windows.
+
+mod grub;
+mod image;
+mod iso;
+mod problem;
+mod record;
+mod tree;
+
+pub use grub::{Grub, MenuEntry};
+pub use iso::{Entry, Iso, Kind};
+pub use problem::IsoError;
+
+/// The ids of all problems of this crate.
+pub const PROBLEMS: &[&str] = problem::IDS;
