@@ -49,16 +49,6 @@ pub enum Error {
         /// Their names.
         packages: Vec<&'static str>,
     },
-    /// What was downloaded is not what was pinned.
-    #[error("{file}: sha256 {found}, pinned {pinned}")]
-    Digest {
-        /// The file.
-        file: String,
-        /// The digest it has.
-        found: String,
-        /// The digest it must have.
-        pinned: String,
-    },
 }
 
 impl Error {
@@ -77,7 +67,6 @@ impl Problem for Error {
             Self::Build { .. } => "AL-DEMO-004",
             Self::NoSources => "AL-DEMO-005",
             Self::Missing { .. } => "AL-DEMO-006",
-            Self::Digest { .. } => "AL-DEMO-007",
         }
     }
 
@@ -90,9 +79,6 @@ impl Problem for Error {
                 vec![("part", part.clone()), ("last", last.clone()), ("log", log.display().to_string())]
             }
             Self::Missing { packages } => vec![("packages", packages.join(" "))],
-            Self::Digest { file, found, pinned } => {
-                vec![("file", file.clone()), ("found", found.clone()), ("pinned", pinned.clone())]
-            }
         }
     }
 }

@@ -1,0 +1,26 @@
+//! Builds the offline parts and prints where they are: `cargo run -p demolab --example build [NAME]`.
+#![allow(clippy::print_stdout, reason = "an example is a program")]
+
+use steps::{Event, Sink};
+
+struct Lines;
+
+impl Sink for Lines {
+    fn emit(&self, event: Event) {
+        match event {
+            Event::Waiting { step, last, elapsed } => println!("{step}: {} s: {last}", elapsed.as_secs()),
+            Event::Finished { step, outcome, took } => println!("{step}: {outcome:?} after {:.1} s", took.as_secs_f32()),
+            other => println!("{other:?}"),
+        }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let cache = demolab::default_cache();
+    match std::env::args().nth(1).as_deref() {
+        Some("node-image") => println!("{:#?}", demolab::node_image(&cache, &Lines)?),
+        Some("installer") => println!("{}", demolab::installer(&cache, &Lines)?.display()),
+        _ => println!("{}", demolab::demo_iso(&cache, &Lines)?.display()),
+    }
+    Ok(())
+}
