@@ -1,0 +1,126 @@
+//! The cloud-config that the installed system applies at its first boot.
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use crate::seed::{READY, SEED_HASH};
+use crate::{NodeFile, NodeSpec, hardening};
+
+/// The part of cloud-init's configuration that we use. It holds the host's private key, so it has no `Debug`.
+#[derive(Clone, Serialize)]
+pub struct CloudConfig {
+    hostname: String,
+    preserve_hostname: bool,
+    manage_etc_hosts: bool,
+    timezone: String,
+    users: Vec<User>,
+    disable_root: bool,
+    ssh_pwauth: bool,
+    ssh_deletekeys: bool,
+    ssh_keys: SshKeys,
+    ssh: SshConsole,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ca_certs: Option<CaCerts>,
+    ntp: Ntp,
+    package_update: bool,
+    package_upgrade: bool,
+    write_files: Vec<WriteFile>,
+    runcmd: Vec<Vec<String>>,
+}
+
+#[derive(Clone, Serialize)]
+struct User {
+    name: String,
+    gecos: String,
+    shell: String,
+    groups: Vec<String>,
+    lock_passwd: bool,
+    sudo: String,
+    ssh_authorized_keys: Vec<String>,
+}
+
+#[derive(Clone, Serialize)]
+struct SshKeys {
+    ed25519_private: String,
+    ed25519_public: String,
+}
+
+#[derive(Clone, Serialize)]
+struct SshConsole {
+    emit_keys_to_console: bool,
+}
+
+#[derive(Clone, Serialize)]
+struct CaCerts {
+    trusted: Vec<String>,
+}
+
+/// Off: an empty list of servers would quietly mean a public pool.
+#[derive(Clone, Serialize)]
+struct Ntp {
+    enabled: bool,
+}
+
+#[derive(Clone, Serialize)]
+struct WriteFile {
+    path: String,
+    owner: String,
+    permissions: String,
+    content: String,
+}
+
+impl From<NodeFile> for WriteFile {
+    fn from(f: NodeFile) -> Self {
+        Self { path: f.path, owner: "root:root".into(), permissions: format!("{:04o}", f.mode), content: f.content }
+    }
+}
+
+fn words(command: &[&str]) -> Vec<String> {
+    command.iter().map(|w| (*w).to_owned()).collect()
+}
+
+impl CloudConfig {
+    /// The first boot of this node. `hash` is what its ready marker will hold.
+    pub(crate) fn of(node: &NodeSpec, hash: &str) -> Self {
+        let mark = NodeFile::new(SEED_HASH, format!("{hash}\n"), 0o644);
+        let files = hardening::files().into_iter().chain(node.files.iter().cloned()).chain([mark]);
+        let mut runcmd = vec![
+            words(&["systemctl", "mask", "--now", "systemd-timesyncd.service"]),
+            words(&["systemctl", "daemon-reload"]),
+            words(&["systemctl", "restart", "systemd-sysctl.service"]),
+        ];
+        runcmd.extend(node.units.iter().map(|unit| words(&["systemctl", "enable", "--now", unit])));
+        // Last: whoever sees the marker knows that all before it has been tried.
+        runcmd.push(words(&["install", "-D", "-m", "0644", SEED_HASH, READY]));
+        Self {
+            hostname: node.hostname.clone(),
+            preserve_hostname: false,
+            manage_etc_hosts: true,
+            timezone: node.timezone.clone(),
+            users: vec![User {
+                name: node.user.clone(),
+                gecos: "airlab".into(),
+                shell: "/bin/bash".into(),
+                groups: words(&["adm", "sudo"]),
+                lock_passwd: true,
+                sudo: "ALL=(ALL) NOPASSWD:ALL".into(),
+                ssh_authorized_keys: node.authorized_keys.clone(),
+            }],
+            disable_root: true,
+            ssh_pwauth: false,
+            // The image's own host keys go; given `ssh_keys`, cloud-init makes none of its own.
+            ssh_deletekeys: true,
+            ssh_keys: SshKeys {
+                ed25519_private: node.host_key_private.expose_secret().to_owned(),
+                ed25519_public: node.host_key_public.clone(),
+            },
+            ssh: SshConsole { emit_keys_to_console: false },
+            ca_certs: (!node.trusted_cas.is_empty()).then(|| CaCerts { trusted: node.trusted_cas.clone() }),
+            ntp: Ntp { enabled: false },
+            package_update: false,
+            package_upgrade: false,
+            write_files: files.map(WriteFile::from).collect(),
+            runcmd,
+        }
+    }
+}
