@@ -9,7 +9,9 @@ impl Sink for Lines {
     fn emit(&self, event: Event) {
         match event {
             Event::Waiting { step, last, elapsed } => println!("{step}: {} s: {last}", elapsed.as_secs()),
-            Event::Finished { step, outcome, took } => println!("{step}: {outcome:?} after {:.1} s", took.as_secs_f32()),
+            Event::Finished { step, outcome, took } => {
+                println!("{step}: {outcome:?} after {:.1} s", took.as_secs_f32())
+            }
             other => println!("{other:?}"),
         }
     }

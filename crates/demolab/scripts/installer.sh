@@ -9,5 +9,5 @@ mkdir -p "$GOPATH/src/sigs.k8s.io" "$GOPATH/src/gopkg.in"
 cp -r "$vendor/sigs.k8s.io/yaml" "$GOPATH/src/sigs.k8s.io/"
 cp -r "$vendor/gopkg.in/yaml.v2" "$GOPATH/src/gopkg.in/"
 cp -r "$OUT/src" "$GOPATH/src/installer"
-go build -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o "$OUT/installer" installer
+go build -v -trimpath -buildvcs=false -ldflags '-s -w -buildid=' -o "$OUT/installer" installer
 rm -rf "$GOPATH" "$OUT/src"

@@ -41,7 +41,7 @@ rm -f "$r"/boot/{System.map,config,initrd.img}* "$r"/etc/ssh/ssh_host_* "$r"/var
   "$r"/var/cache/ldconfig/aux-cache "$r"/var/cache/apt/*.bin "$r"/var/lib/systemd/{random-seed,catalog/database}
 find "$r/var/log" -type f -delete
 mkdir -p "$r"/var/lib/apt/lists/partial
-: > "$r/etc/machine-id"; : > "$r/etc/fstab"; : > "$r/etc/apt/sources.list"; rm -f "$r"/etc/apt/sources.list.d/* "$r"/etc/apt/apt.conf.d/99mmdebstrap
+: > "$r/etc/machine-id"; : > "$r/etc/fstab"; : > "$r/etc/apt/sources.list"; rm -f "$r"/etc/apt/sources.list.d/* "$r"/etc/{apt/apt.conf.d,dpkg/dpkg.cfg.d}/99mmdebstrap
 echo localhost > "$r/etc/hostname"; printf '127.0.0.1 localhost\n' > "$r/etc/hosts"
 printf '%s\n' 'Debian GNU/Linux 12, stand-in for Ubuntu Server 22.04 in the airlab demo lab \n \l' > "$r/etc/issue"
 

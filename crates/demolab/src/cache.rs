@@ -122,7 +122,8 @@ fn sweep(cache: &Path, name: &str) -> Result<()> {
 }
 
 fn prune(cache: &Path, name: &str) -> Result<()> {
-    let mut complete: Vec<_> = folders(cache, name)?.into_iter().filter_map(|(path, done)| Some((done?, path))).collect();
+    let mut complete: Vec<_> =
+        folders(cache, name)?.into_iter().filter_map(|(path, done)| Some((done?, path))).collect();
     complete.sort();
     complete.reverse();
     for (_, path) in complete.into_iter().skip(KEPT) {

@@ -9,17 +9,17 @@ mod error;
 mod installer;
 mod kubernetes_source;
 mod node_image;
+mod packages;
+mod parts;
 mod script;
-
-use std::path::{Path, PathBuf};
-
-use steps::Sink;
 
 pub use cache::default_cache;
 pub use error::Error;
 pub use installer::{installer, installer_iso};
 pub use kubernetes_source::kubernetes_source;
 pub use node_image::{NodeImage, node_image};
+pub use packages::packages;
+pub use parts::demo_iso;
 
 /// What the builds of this crate give.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -27,16 +27,3 @@ pub type Result<T> = std::result::Result<T, Error>;
 /// The ids of every problem of this crate.
 pub const PROBLEMS: &[&str] =
     &["AL-DEMO-001", "AL-DEMO-002", "AL-DEMO-003", "AL-DEMO-004", "AL-DEMO-005", "AL-DEMO-006"];
-
-/// The installer ISO with everything it is made of; node image and installer program are made side by side.
-pub fn demo_iso(cache: &Path, sink: &dyn Sink) -> Result<PathBuf> {
-    std::thread::scope(|scope| {
-        let program = scope.spawn(|| installer(cache, sink));
-        let node = node_image(cache, sink)?;
-        let program = match program.join() {
-            Ok(program) => program?,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        installer_iso(cache, &node, &program, sink)
-    })
-}

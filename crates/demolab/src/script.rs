@@ -70,7 +70,7 @@ impl Script {
 fn last_line(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
     let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4096)..]).into_owned();
-    let line = tail.split(['\n', '\r']).rev().map(str::trim).find(|l| !l.is_empty()).unwrap_or_default();
+    let line = tail.split(['\n', '\r']).rev().map(str::trim).find(|l| !l.is_empty()).unwrap_or("no output yet");
     line.chars().filter(|c| !c.is_control()).take(160).collect()
 }
 
