@@ -67,10 +67,21 @@ func (f *family) start(name, path, log string, env []string, args ...string) err
 		runtime.LockOSThread() // the death signal belongs to the thread that made the child: it must live as long
 		err := c.cmd.Start()
 		started <- err
-		if err == nil {
-			c.follow(pipe, out, prefix)
-			f.gone(c, c.cmd.Wait())
+		if err != nil {
+			return
 		}
+		read := make(chan struct{})
+		go func() {
+			c.follow(pipe, out, prefix)
+			close(read)
+		}()
+		state, err := c.cmd.Process.Wait()
+		select {
+		case <-read:
+		case <-time.After(time.Second): // a grandchild holds the pipe open
+		}
+		pipe.Close()
+		f.gone(c, state, err)
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("%s: %v", name, err)
@@ -110,14 +121,14 @@ func (c *child) follow(in io.Reader, out io.Writer, prefix string) {
 	}
 }
 
-func (f *family) gone(c *child, err error) {
+func (f *family) gone(c *child, state *os.ProcessState, err error) {
 	close(c.ended)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopping {
 		return
 	}
-	how := "exit status 0"
+	how := fmt.Sprint(state)
 	if err != nil {
 		how = err.Error()
 	}

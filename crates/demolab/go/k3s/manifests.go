@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"io/ioutil"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// keepManifests applies server/manifests: every two seconds in the first half minute, then every 15.
+func keepManifests(ctx context.Context, s settings) {
+	applied := map[string]string{}
+	begin, pause := time.Now(), 2*time.Second
+	for {
+		for _, path := range sortedFiles(s.dir("server", "manifests")) {
+			if !strings.HasSuffix(path, ".yaml") && !strings.HasSuffix(path, ".yml") && !strings.HasSuffix(path, ".json") {
+				continue
+			}
+			if _, err := os.Stat(path + ".skip"); err == nil {
+				continue
+			}
+			content, err := ioutil.ReadFile(path)
+			if err != nil || applied[path] == hexSum(content) {
+				continue
+			}
+			if out, err := applyManifest(ctx, s, path); err != nil {
+				logf("error", "Failed to process config: failed to process %s: %v: %s", path, err, out)
+				continue // looked at again in the next round: what it needs may come later
+			}
+			applied[path] = hexSum(content)
+			logf("info", "Applied manifest %s", path)
+		}
+		if time.Since(begin) > 30*time.Second {
+			pause = 15 * time.Second
+		}
+		if !sleep(ctx, pause) {
+			return
+		}
+	}
+}
+
+// applyManifest is server-side apply by the kubectl inside this binary.
+func applyManifest(ctx context.Context, s settings, path string) (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	command := exec.CommandContext(limited, self, "kubectl", "--kubeconfig", s.dir("server", "cred", "admin.kubeconfig"),
+		"apply", "--server-side", "--force-conflicts", "--field-manager=deploy@k3s", "-f", path)
+	command.Env = childEnv()
+	out, err := command.CombinedOutput()
+	return string(bytes.TrimSpace(out)), err
+}
