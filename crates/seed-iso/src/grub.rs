@@ -48,7 +48,8 @@ impl Grub {
                 Some("menuentry") => {
                     entries.extend(open.take().filter(|(_, e)| !e.kernel.is_empty()));
                     let title = words.get(1).cloned().unwrap_or_default();
-                    open = Some((count, MenuEntry { title, kernel: String::new(), args: vec![], initrd: String::new() }));
+                    open =
+                        Some((count, MenuEntry { title, kernel: String::new(), args: vec![], initrd: String::new() }));
                     count += 1;
                 }
                 Some("linux" | "linuxefi") => {

@@ -13,7 +13,9 @@ pub(crate) const BLOCK: u64 = 2048;
 #[derive(Debug)]
 pub(crate) struct Image {
     pub(crate) path: PathBuf,
+    /// Length in bytes; grows with [`Image::grow`].
     pub(crate) len: u64,
+    file_len: u64,
     file: File,
     changed: BTreeMap<u64, Vec<u8>>,
 }
@@ -23,11 +25,28 @@ impl Image {
         let fail = |source| IsoError::Io { path: path.to_owned(), doing: "open", source };
         let file = File::open(path).map_err(fail)?;
         let len = file.metadata().map_err(fail)?.len();
-        Ok(Self { path: path.to_owned(), len, file, changed: BTreeMap::new() })
+        Ok(Self { path: path.to_owned(), len, file_len: len, file, changed: BTreeMap::new() })
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    /// Length of the file on disk.
+    pub(crate) fn file_len(&self) -> u64 {
+        self.file_len
+    }
+
+    /// Makes the image longer (never shorter); new bytes are zero.
+    pub(crate) fn grow(&mut self, len: u64) {
+        self.len = self.len.max(len);
+    }
+
+    /// Reads from the file on disk, without the changes.
+    pub(crate) fn original(&self, offset: u64, len: u64) -> Result<Vec<u8>, IsoError> {
+        if offset.checked_add(len).is_none_or(|end| end > self.file_len) {
+            return Err(self.damaged(format!("{len} bytes at {offset} lie outside the file")));
+        }
+        let mut out = vec![0; len as usize];
+        let fail = |source| IsoError::Io { path: self.path.clone(), doing: "read", source };
+        read_exact_at(&self.file, &mut out, offset).map_err(fail)?;
+        Ok(out)
     }
 
     pub(crate) fn damaged(&self, what: impl Into<String>) -> IsoError {
@@ -36,12 +55,12 @@ impl Image {
 
     /// Reads `len` bytes at `offset`.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Vec<u8>, IsoError> {
-        let end = offset.checked_add(len).filter(|end| *end <= self.len || self.changed.contains_key(&(offset / BLOCK)));
+        let end = offset.checked_add(len).filter(|end| *end <= self.len);
         let (Some(end), Ok(size)) = (end, usize::try_from(len)) else {
             return Err(self.damaged(format!("{len} bytes at {offset} lie outside the image")));
         };
         let mut out = vec![0; size];
-        let in_file = usize::try_from(self.len.saturating_sub(offset).min(len)).unwrap_or(size);
+        let in_file = usize::try_from(self.file_len.saturating_sub(offset).min(len)).unwrap_or(size);
         let fail = |source| IsoError::Io { path: self.path.clone(), doing: "read", source };
         read_exact_at(&self.file, &mut out[..in_file], offset).map_err(fail)?;
         for (block, bytes) in self.changed.range(offset / BLOCK..end.div_ceil(BLOCK)) {
@@ -57,17 +76,16 @@ impl Image {
         self.read(block * BLOCK, BLOCK)
     }
 
-    /// Lays bytes over the image; they are seen by every later read. `offset` may lie behind the file's end.
+    /// Lays bytes over the image; they are seen by every later read. The image grows as needed.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), IsoError> {
+        self.grow((offset + bytes.len() as u64).next_multiple_of(BLOCK));
         let mut done = 0;
         while done < bytes.len() {
             let at = offset + done as u64;
             let (block, inside) = (at / BLOCK, (at % BLOCK) as usize);
             let part = (bytes.len() - done).min(BLOCK as usize - inside);
             if !self.changed.contains_key(&block) {
-                let have = self.len.saturating_sub(block * BLOCK).min(BLOCK);
-                let mut old = self.read(block * BLOCK, have)?;
-                old.resize(BLOCK as usize, 0);
+                let old = self.read(block * BLOCK, BLOCK)?;
                 self.changed.insert(block, old);
             }
             if let Some(target) = self.changed.get_mut(&block) {

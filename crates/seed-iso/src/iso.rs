@@ -38,6 +38,13 @@ pub struct Entry {
     extents: Vec<(u64, u64)>,
 }
 
+impl Entry {
+    /// Where the data begins, in bytes from the start of the image.
+    pub(crate) fn place(&self) -> Option<u64> {
+        self.extents.first().filter(|(_, len)| *len > 0).map(|(offset, _)| *offset)
+    }
+}
+
 /// An opened image.
 ///
 /// ```no_run

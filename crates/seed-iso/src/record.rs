@@ -1,6 +1,6 @@
 //! One directory record, with its Rock Ridge fields (SUSP 1.12, RRIP 1.12) or its Joliet name.
 
-use crate::image::{le16, le32};
+use crate::image::{both32, le16, le32};
 
 /// A directory record where it lies in the image.
 #[derive(Debug, Clone)]
@@ -60,9 +60,7 @@ impl Record {
 
     /// The bytes after the identifier.
     pub(crate) fn system_use(&self, skip: u8) -> &[u8] {
-        let name = usize::from(self.raw[32]);
-        let start = 33 + name + (1 - name % 2) + usize::from(skip);
-        self.raw.get(start..).unwrap_or_default()
+        system_use(&self.raw, skip)
     }
 
     /// The Joliet name: UCS-2, without a version.
@@ -77,6 +75,12 @@ impl Record {
         let name = without_version(&name);
         name.strip_suffix('.').unwrap_or(name).to_owned()
     }
+}
+
+pub(crate) fn system_use(raw: &[u8], skip: u8) -> &[u8] {
+    let name = usize::from(raw[32]);
+    let start = 33 + name + (1 - name % 2) + usize::from(skip);
+    raw.get(start..).unwrap_or_default()
 }
 
 fn without_version(name: &str) -> &str {
@@ -180,4 +184,25 @@ pub(crate) fn path_table(bytes: &[u8]) -> Option<Vec<PathEntry>> {
         at += 8 + len + len % 2;
     }
     Some(entries)
+}
+
+/// The bytes of a directory record (ECMA-119 9.1), even in length.
+pub(crate) fn bytes(ident: &[u8], block: u32, len: u32, dir: bool, date: &[u8], fields: &[u8]) -> Vec<u8> {
+    let mut out = vec![0; 33];
+    out[2..10].copy_from_slice(&both32(block));
+    out[10..18].copy_from_slice(&both32(len));
+    out[18..25].copy_from_slice(&date[..7]);
+    out[25] = if dir { 2 } else { 0 };
+    out[28..32].copy_from_slice(&[1, 0, 0, 1]);
+    out[32] = ident.len() as u8;
+    out.extend_from_slice(ident);
+    if ident.len().is_multiple_of(2) {
+        out.push(0);
+    }
+    out.extend_from_slice(fields);
+    if out.len() % 2 == 1 {
+        out.push(0);
+    }
+    out[0] = out.len() as u8;
+    out
 }

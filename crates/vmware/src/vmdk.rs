@@ -102,7 +102,8 @@ impl Vmdk {
         let extents: Vec<&str> = text.lines().filter(|l| l.starts_with("RW ") || l.starts_with("RDONLY ")).collect();
         let [extent] = extents[..] else { return Err(unknown("not exactly one extent")) };
         let (kind, sectors, name, offset) = split_extent(extent).ok_or_else(|| unknown("unreadable extent line"))?;
-        let capacity_bytes = sectors.checked_mul(SECTOR).filter(|b| *b <= LARGEST).ok_or_else(|| unknown("too large"))?;
+        let capacity_bytes =
+            sectors.checked_mul(SECTOR).filter(|b| *b <= LARGEST).ok_or_else(|| unknown("too large"))?;
         let (format, extent) = match (kind, header) {
             ("SPARSE", Some(h)) if h.capacity == sectors => (DiskFormat::Sparse, path.to_owned()),
             ("FLAT", None) => (DiskFormat::Flat, path.parent().unwrap_or(Path::new(".")).join(name)),

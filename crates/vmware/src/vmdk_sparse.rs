@@ -28,13 +28,16 @@ pub(crate) fn header(head: &[u8]) -> Result<Header, &'static str> {
     let word = |at: usize| head.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes);
     let long = |at: usize| head.get(at..at + 8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
     let all = || {
-        Some((word(8)?, Header {
-            capacity: long(12)?,
-            grain: long(20)?,
-            descriptor: (long(28)?, long(36)?),
-            entries: u64::from(word(44)?),
-            directory: long(56)?,
-        }))
+        Some((
+            word(8)?,
+            Header {
+                capacity: long(12)?,
+                grain: long(20)?,
+                descriptor: (long(28)?, long(36)?),
+                entries: u64::from(word(44)?),
+                directory: long(56)?,
+            },
+        ))
     };
     let (flags, header) = all().ok_or("shorter than its header")?;
     if flags & 0x3_0000 != 0 {
@@ -68,7 +71,8 @@ pub(crate) fn write(file: &mut File, sectors: u64, descriptor: &str) -> std::io:
     put(4, &1_u32.to_le_bytes());
     put(8, &3_u32.to_le_bytes());
     put(44, &(ENTRIES as u32).to_le_bytes());
-    let longs = [(12, sectors), (20, GRAIN), (28, 1), (36, DESCRIPTOR_SECTORS), (48, first), (56, second), (64, overhead)];
+    let longs =
+        [(12, sectors), (20, GRAIN), (28, 1), (36, DESCRIPTOR_SECTORS), (48, first), (56, second), (64, overhead)];
     for (at, value) in longs {
         put(at, &value.to_le_bytes());
     }

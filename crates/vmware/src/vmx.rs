@@ -72,7 +72,8 @@ impl Vmx {
             {
                 let own = &line.raw[line.raw.trim_end_matches(['\r', '\n']).len()..];
                 let bom = if line.raw.starts_with('\u{feff}') { "\u{feff}" } else { "" };
-                *line = Line { raw: format!("{bom}{}{own}", rendered(k, value)), entry: Some((k.clone(), value.into())) };
+                *line =
+                    Line { raw: format!("{bom}{}{own}", rendered(k, value)), entry: Some((k.clone(), value.into())) };
             }
             return;
         }

@@ -1,3 +1,5 @@
 //! Tests of the vmware crate against other programs and files.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod disks;
