@@ -1,0 +1,106 @@
+//! The command line of `airlab`.
+
+mod config;
+mod lab_args;
+mod network;
+mod provision;
+mod sources;
+mod talk;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::tool::{Ended, Tool};
+
+use lab_args::LabArgs;
+
+/// An air-gapped Kubernetes lab on a desktop, from bare host to a Ready cluster.
+#[derive(Debug, Parser)]
+#[command(after_help = "Examples:
+  airlab provision --plan               what would be done, in order
+  airlab provision                      the lab of ./airlab.toml, or the built-in demo
+  airlab status --output json           nodes, registry, clocks
+  airlab ssh master -- sudo k3s kubectl get nodes
+  airlab destroy --yes                  everything it made, nothing else")]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Bring the lab up, or go on where an earlier run stopped
+    Provision {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Print what would be done, in order, and change nothing
+        #[arg(long)]
+        plan: bool,
+        /// Ask nothing
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Say how nodes, registry and clocks are; exit code 70 when something is wrong
+    Status {
+        #[command(flatten)]
+        lab: LabArgs,
+    },
+    /// Remove the lab: machines, network, registry, keys, its kubeconfig entries
+    Destroy {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// Do not ask for the lab's name
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Log in to a node, or run a command there
+    Ssh {
+        /// The node
+        node: String,
+        #[command(flatten)]
+        lab: LabArgs,
+        /// The command; a login shell without one
+        #[arg(last = true)]
+        command: Vec<String>,
+    },
+    /// Run a program of this host inside the lab's network
+    Run {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Call the lab's provider in vmrun's language
+    Vmrun {
+        #[command(flatten)]
+        lab: LabArgs,
+        /// vmrun's own arguments, such as `list`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<String>,
+    },
+    /// Show the lab file's values, or a sample to start from
+    Config {
+        #[command(subcommand)]
+        verb: config::Verb,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    Tool::new("airlab").run(|ui, args: Args| async move { run(&ui, args.verb).await })
+}
+
+async fn run(ui: &crate::Ui, verb: Verb) -> Ended {
+    match verb {
+        Verb::Provision { lab, plan: true, yes: _ } => provision::plan(ui, &lab),
+        Verb::Provision { lab, plan: false, yes: _ } => provision::provision(ui, &lab).await,
+        Verb::Status { lab } => provision::status(ui, &lab).await,
+        Verb::Destroy { lab, yes } => provision::destroy(ui, &lab, yes).await,
+        Verb::Ssh { node, lab, command } => talk::ssh(&lab, &node, &command),
+        Verb::Run { lab, command } => talk::run(&lab, &command),
+        Verb::Vmrun { lab, arguments } => talk::vmrun(&lab, &arguments),
+        Verb::Config { verb } => config::run(ui, &verb),
+    }
+}

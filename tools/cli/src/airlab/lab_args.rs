@@ -1,0 +1,64 @@
+//! Which lab a command is about.
+
+use std::path::{Path, PathBuf};
+
+use airlab::{Context, Failure as Stopped};
+use clap::Args;
+use lab::Lab;
+use steps::Problem;
+
+use crate::Failure;
+
+/// The lab file and the word for the provider.
+#[derive(Debug, Clone, Args)]
+pub(super) struct LabArgs {
+    /// The lab file; ./airlab.toml, or else the built-in demo lab
+    #[arg(long, value_name = "FILE", env = "AIRLAB_LAB")]
+    pub(super) lab: Option<PathBuf>,
+    /// How the provider runs nodes; handed on to it as it is
+    #[arg(long, value_name = "NAME", env = "AIRLAB_ENGINE")]
+    pub(super) engine: Option<String>,
+}
+
+impl LabArgs {
+    /// The lab with its paths and its provider.
+    pub(super) fn context(&self) -> Result<Context, Failure> {
+        let lab = match &self.lab {
+            Some(file) => Lab::load(file)?,
+            None if Path::new("airlab.toml").exists() => Lab::load(Path::new("airlab.toml"))?,
+            None => Lab::parse(Path::new("labs/demo.toml"), lab::DEMO)?,
+        };
+        let here = std::env::current_dir().map_err(|e| Failure::system("looking where we are", e))?;
+        let program = std::env::current_exe().map_err(|e| Failure::system("looking which program this is", e))?;
+        let beside = program.parent().unwrap_or(Path::new(".")).to_owned();
+        Ok(Context::new(lab, &here.join(".airlab"), &beside, self.engine.as_deref()))
+    }
+}
+
+/// A run that stopped, as a problem: the same id and arguments, and the step beside them.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.problem())]
+pub(super) struct RunStopped(pub(super) Stopped);
+
+impl Problem for RunStopped {
+    fn id(&self) -> &'static str {
+        self.0.problem().id()
+    }
+
+    fn args(&self) -> Vec<(&'static str, String)> {
+        let mut args = self.0.problem().args();
+        if let Some(step) = &self.0.step {
+            args.push(("step", step.clone()));
+        }
+        args
+    }
+
+    fn also(&self) -> Vec<&dyn Problem> {
+        self.0.problem().also()
+    }
+}
+
+/// Turns a stopped run into what the tools show.
+pub(super) fn stopped(failure: Stopped) -> Failure {
+    RunStopped(failure).into()
+}

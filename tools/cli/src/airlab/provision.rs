@@ -1,0 +1,149 @@
+//! `airlab provision`, `status` and `destroy`.
+
+use std::io::{BufRead, IsTerminal};
+
+use airlab::{Context, Facts, Plan, Ready, Status};
+use steps::{Sink, Timeline};
+
+use super::lab_args::{LabArgs, stopped};
+use super::{network, sources};
+use crate::tool::Ended;
+use crate::{Failure, Ui, exit, table};
+
+/// Prints the plan; looks at nothing but the lab file.
+pub(super) fn plan(ui: &Ui, args: &LabArgs) -> Ended {
+    let context = args.context()?;
+    let sources = sources::on_paper(&context);
+    let plan = Plan::of(&context.lab, &context.files, &sources, &context.provider);
+    ui.result(&plan, ToString::to_string)?;
+    Ok(exit::OK)
+}
+
+/// Brings the lab up. An outer process checks the host, takes the lock and brings the network up; the work itself is
+/// done by a copy of this program inside the lab's network.
+pub(super) async fn provision(ui: &Ui, args: &LabArgs) -> Ended {
+    let context = args.context()?;
+    if network::inside() {
+        let facts = network::facts(&context)?;
+        return work(ui, &context, &facts).await;
+    }
+    ui.expect("provision-parts", Timeline::new([], 2));
+    super::host::check(ui, &context)?;
+    let sources = sources::ready(&context, ui)?;
+    sources.check().map_err(stopped)?;
+    let _lock = context.lock("airlab provision").map_err(stopped)?;
+    for line in &sources.stand_ins {
+        ui.say(&format!("stand-in: {line}"));
+    }
+    let facts = context.ensure_network().map_err(stopped)?;
+    for line in &facts.warnings {
+        ui.say(&format!("note: {line}"));
+    }
+    ui.finished();
+    match network::enter(&facts)? {
+        Some(code) => Ok(code),
+        None => work(ui, &context, &facts).await,
+    }
+}
+
+async fn work(ui: &Ui, context: &Context, facts: &Facts) -> Ended {
+    let sources = sources::ready(context, ui)?;
+    let usual = Timeline::new(
+        [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],
+        80,
+    );
+    let kind = format!("provision-{}{}", context.lab.name, if context.files.kubeconfig().exists() { "-again" } else { "" });
+    ui.expect(&kind, usual);
+    let ready = airlab::provision(context, &sources, facts, ui as &dyn Sink).await.map_err(stopped)?;
+    ui.finished();
+    ui.result(&ready, ready_text)?;
+    Ok(exit::OK)
+}
+
+fn ready_text(ready: &Ready) -> String {
+    let rows: Vec<[String; 7]> = ready
+        .nodes
+        .iter()
+        .map(|n| {
+            let state = if n.ready { "Ready" } else { "NotReady" };
+            [
+                n.name.clone(),
+                n.role.clone(),
+                n.address.clone(),
+                state.to_owned(),
+                n.version.clone(),
+                format!("{} MiB", n.memory_mib),
+                n.os.clone(),
+            ]
+        })
+        .collect();
+    let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "KUBERNETES", "MEMORY", "SYSTEM"], &rows);
+    text.push_str(&format!("\nkubectl     --kubeconfig {} get nodes\n", ready.kubeconfig.display()));
+    text.push_str(&format!("api         {}\n", ready.api));
+    text.push_str(&format!("registry    {}\n", ready.registry));
+    text.push_str(&format!("evidence    {}\n", ready.evidence));
+    for line in &ready.stand_ins {
+        text.push_str(&format!("stand-in    {line}\n"));
+    }
+    text.push_str(&format!("changed     {} things in {} s\n", ready.changed, ready.seconds));
+    text
+}
+
+/// Says how the lab is.
+pub(super) async fn status(ui: &Ui, args: &LabArgs) -> Ended {
+    let context = args.context()?;
+    let facts = network::facts(&context)?;
+    if let Some(code) = network::enter(&facts)? {
+        return Ok(code);
+    }
+    let status = airlab::status(&context, &facts).await.map_err(stopped)?;
+    ui.result(&status, status_text)?;
+    Ok(if status.healthy { exit::OK } else { exit::CLUSTER })
+}
+
+fn status_text(status: &Status) -> String {
+    let rows: Vec<[String; 5]> = status
+        .nodes
+        .iter()
+        .map(|n| [n.name.clone(), n.role.clone(), n.address.clone(), n.state.to_string(), n.why.clone()])
+        .collect();
+    let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "WHY"], &rows);
+    let registry = if status.registry.ok { "answers".to_owned() } else { format!("DOWN: {}", status.registry.why) };
+    text.push_str(&format!("\nregistry    {} {registry}\n", status.registry.address));
+    text.push_str(&format!("clock       {}\n", status.clock));
+    for finding in &status.findings {
+        text.push_str(&format!("finding     {} {}\n", finding.id, finding.what));
+    }
+    text.push_str(if status.healthy { "healthy\n" } else { "NOT healthy\n" });
+    text
+}
+
+/// Removes the lab, after the lab's name was typed or `--yes` given.
+pub(super) async fn destroy(ui: &Ui, args: &LabArgs, yes: bool) -> Ended {
+    let context = args.context()?;
+    if !network::inside() {
+        confirm(ui, &context, yes)?;
+    }
+    let _lock = if network::inside() { None } else { Some(context.lock("airlab destroy").map_err(stopped)?) };
+    let caches = vec![demolab::default_cache()];
+    let destroyed = airlab::destroy(&context, caches, ui as &dyn Sink).await.map_err(stopped)?;
+    ui.result(&destroyed, |d| {
+        let mut text: String = d.removed.iter().map(|r| format!("removed  {r}\n")).collect();
+        text.extend(d.kept.iter().map(|k| format!("kept     {k}\n")));
+        text
+    })?;
+    Ok(exit::OK)
+}
+
+fn confirm(ui: &Ui, context: &Context, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    let name = &context.lab.name;
+    ui.show(&format!("This removes the nodes {} with their disks, and the lab's keys.\nType the lab's name ({name}) to go on: ",
+        context.lab.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ")));
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(|e| Failure::system("reading the answer", e))?;
+    if line.trim() == name { Ok(()) } else { Err(Failure::declined(name)) }
+}
+
