@@ -89,6 +89,11 @@ impl Cmd {
         std::iter::once(&self.program).chain(&self.args).map(|s| s.to_string_lossy().into_owned()).collect()
     }
 
+    /// What it gets as standard input, for whoever runs it in another way.
+    pub fn input(&self) -> Option<&[u8]> {
+        self.stdin.as_deref()
+    }
+
     /// The program's name as text.
     pub fn program(&self) -> String {
         self.program.to_string_lossy().into_owned()

@@ -53,6 +53,19 @@ impl Local {
         if out.code == 0 { Ok(out) } else { Err(failed(cmd, HERE, &out)) }
     }
 
+    /// Becomes the command: same process id, same terminal, its exit code is ours. Comes back only when it could not
+    /// be started. Standard input and the deadline of `cmd` do not apply.
+    #[cfg(unix)]
+    pub fn replace(self, cmd: &Cmd) -> ExecError {
+        #[allow(clippy::disallowed_methods)] // this crate is where processes start; duct cannot exec
+        let mut command = std::process::Command::new(&cmd.program);
+        command.args(&cmd.args).envs(cmd.env.iter().map(|(k, v)| (k, v)));
+        if let Some(dir) = &cmd.dir {
+            command.current_dir(dir);
+        }
+        not_started(cmd, std::os::unix::process::CommandExt::exec(&mut command))
+    }
+
     /// Starts the command and leaves it running, in a process group of its own, when this program ends.
     /// Its output goes to `log` (appended). Gives back its process id.
     pub fn start(self, cmd: &Cmd, log: &Path) -> Result<Background, ExecError> {

@@ -1,0 +1,107 @@
+//! What can go wrong between a prepared machine and a Ready node.
+
+use machine::ExecError;
+use steps::{Problem, TimedOut};
+
+/// The id of every problem this crate can report, but for those of `machine` and `steps` that it passes on.
+pub const PROBLEMS: &[&str] = &["AL-K3S-001", "AL-K3S-002", "AL-K3S-003", "AL-K3S-004", "AL-K3S-005"];
+
+/// An operation on a node or the cluster failed.
+#[derive(Debug, thiserror::Error)]
+pub enum K3sError {
+    /// A command on the node did not run or failed.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// Something did not become true in time.
+    #[error(transparent)]
+    TimedOut(#[from] TimedOut),
+    /// The node could not get a file it needs.
+    #[error("{node}: a file could not be fetched: {last}")]
+    Fetch {
+        /// The node.
+        node: String,
+        /// The last line of what the node said.
+        last: String,
+    },
+    /// The service fails again and again.
+    #[error("{node}: {unit} does not stay up: {last}")]
+    ServiceFailed {
+        /// The node.
+        node: String,
+        /// `k3s.service` or `k3s-agent.service`.
+        unit: String,
+        /// Last line of its journal.
+        last: String,
+    },
+    /// A document could not be written as YAML.
+    #[error("{node}: configuration cannot be written as YAML")]
+    Yaml {
+        /// The node.
+        node: String,
+        /// Why.
+        #[source]
+        source: serde_saphyr::SerializeError,
+    },
+    /// A kubeconfig does not lead to a usable client.
+    #[error("the kubeconfig cannot be used")]
+    Kubeconfig {
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The API did not answer as it should.
+    #[error("the Kubernetes API at {url}: {doing}")]
+    Api {
+        /// Where.
+        url: String,
+        /// What was asked of it.
+        doing: &'static str,
+        /// What happened.
+        #[source]
+        source: Box<kube::Error>,
+    },
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(c) = cause {
+        let next = c.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = c.source();
+    }
+    text
+}
+
+impl Problem for K3sError {
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Exec(e) => e.id(),
+            Self::TimedOut(e) => e.id(),
+            Self::Fetch { .. } => "AL-K3S-001",
+            Self::ServiceFailed { .. } => "AL-K3S-002",
+            Self::Yaml { .. } => "AL-K3S-003",
+            Self::Kubeconfig { .. } => "AL-K3S-004",
+            Self::Api { .. } => "AL-K3S-005",
+        }
+    }
+
+    fn args(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Exec(e) => e.args(),
+            Self::TimedOut(e) => e.args(),
+            Self::Fetch { node, last } => vec![("node", node.clone()), ("last", last.clone())],
+            Self::ServiceFailed { node, unit, last } => {
+                vec![("node", node.clone()), ("unit", unit.clone()), ("last", last.clone())]
+            }
+            Self::Yaml { node, .. } => vec![("node", node.clone())],
+            Self::Kubeconfig { source } => vec![("reason", chain(source.as_ref()))],
+            Self::Api { url, doing, source } => {
+                vec![("url", url.clone()), ("doing", (*doing).to_owned()), ("reason", chain(source))]
+            }
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The systemd unit that runs k3s on a node, and what it is doing.
+
+use machine::{Cmd, Exec, ExecError};
+
+use crate::files::LOOK;
+
+/// Which of k3s's two units a node has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// `k3s.service`.
+    Server,
+    /// `k3s-agent.service`.
+    Agent,
+}
+
+impl Unit {
+    /// The unit's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Server => "k3s.service",
+            Self::Agent => "k3s-agent.service",
+        }
+    }
+
+    pub(crate) fn path(self) -> String {
+        format!("/etc/systemd/system/{}", self.name())
+    }
+
+    pub(crate) fn drop_in(self) -> String {
+        format!("/etc/systemd/system/{}.d/10-airlab.conf", self.name())
+    }
+
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Server => include_str!("../../../guest/k3s.service"),
+            Self::Agent => include_str!("../../../guest/k3s-agent.service"),
+        }
+    }
+}
+
+/// What systemd says about the unit, as observed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Service {
+    /// `active`, `activating`, `inactive`, `failed`, ...
+    pub active: String,
+    /// Whether it starts with the machine.
+    pub enabled: bool,
+    /// How often systemd started it again by itself.
+    pub restarts: u32,
+    /// Files that are newer than the running process, which has read older ones.
+    pub newer: Vec<String>,
+    /// systemd has not read the unit's newest text.
+    pub needs_reload: bool,
+    /// Last line of its journal.
+    pub journal: String,
+}
+
+impl Service {
+    /// Looks, in one round trip. `read_at_start` are the files whose change asks for a restart.
+    pub async fn look(exec: &dyn Exec, unit: Unit, read_at_start: &[String]) -> Result<Self, ExecError> {
+        let list: String = read_at_start.iter().map(|path| format!("{path}\n")).collect();
+        let cmd = Cmd::new("sh").args([LOOK, unit.name()]).as_root().stdin(list);
+        Ok(Self::parse(&exec.run_ok(&cmd).await?.text()))
+    }
+
+    fn parse(text: &str) -> Self {
+        let mut service = Self::default();
+        for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {
+            match key {
+                "ActiveState" => service.active = value.to_owned(),
+                "UnitFileState" => service.enabled = value == "enabled",
+                "NRestarts" => service.restarts = value.parse().unwrap_or(0),
+                "NeedDaemonReload" => service.needs_reload = value == "yes",
+                "Newer" => service.newer.push(value.to_owned()),
+                "Journal" => service.journal = value.trim().to_owned(),
+                _ => {}
+            }
+        }
+        service
+    }
+
+    /// Whether it runs.
+    pub fn is_active(&self) -> bool {
+        self.active == "active"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_guest_script_says_is_understood() {
+        let text = "LoadState=loaded\nActiveState=activating\nSubState=auto-restart\nUnitFileState=enabled\nNRestarts=3\n\
+                    NeedDaemonReload=no\nNewer=/etc/rancher/k3s/config.yaml\nJournal=level=fatal msg=\"a=b\" ";
+        let service = Service::parse(text);
+        assert_eq!(service.restarts, 3);
+        assert!(service.enabled && !service.is_active() && !service.needs_reload);
+        assert_eq!(service.newer, ["/etc/rancher/k3s/config.yaml"]);
+        assert_eq!(service.journal, "level=fatal msg=\"a=b\"");
+    }
+}

@@ -1,0 +1,91 @@
+use std::time::Duration;
+
+use k3s_bootstrap::{AgentSpec, Artifact, K3sError, Node, ensure_agent};
+use steps::{Problem, Silent};
+
+use crate::fake::FakeNode;
+
+fn spec() -> AgentSpec {
+    let mut node = Node::new("worker1", "192.168.6.11".parse().unwrap());
+    node.registries = "mirrors: {}\n".into();
+    node.deadline = Duration::from_secs(20);
+    AgentSpec::new(node, "https://192.168.6.10:6443", "secret".into())
+}
+
+#[tokio::test]
+async fn a_second_run_changes_nothing_and_a_changed_file_restarts_once() {
+    let node = FakeNode::new();
+    let first = ensure_agent(&node, &spec(), &Silent).await.unwrap();
+    assert!(first.started && first.changed > 5, "{first:?}");
+    let second = ensure_agent(&node, &spec(), &Silent).await.unwrap();
+    assert_eq!((second.changed, node.log().as_str()), (0, "start\n"));
+
+    // Timestamps of files and of systemd have whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let mut other = spec();
+    other.node.registries = "mirrors: {a: {}}\n".into();
+    let third = ensure_agent(&node, &other, &Silent).await.unwrap();
+    assert_eq!((third.written.len(), third.started, node.log().as_str()), (1, true, "start\nrestart\n"));
+    assert_eq!(ensure_agent(&node, &other, &Silent).await.unwrap().changed, 0);
+}
+
+#[tokio::test]
+async fn a_run_that_broke_off_between_writing_and_restarting_is_finished_by_the_next() {
+    let node = FakeNode::new();
+    ensure_agent(&node, &spec(), &Silent).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let config = node.dir.path().join("root/etc/rancher/k3s/config.yaml");
+    let text = std::fs::read(&config).unwrap();
+    std::fs::write(&config, text).unwrap();
+    let next = ensure_agent(&node, &spec(), &Silent).await.unwrap();
+    assert!(next.started && next.written.is_empty(), "{next:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_stay_up_is_named_with_its_last_words() {
+    let node = FakeNode::new();
+    node.set("becomes", "activating");
+    node.set("fails", "");
+    let error = ensure_agent(&node, &spec(), &Silent).await.unwrap_err();
+    assert!(matches!(error, K3sError::ServiceFailed { .. }), "{error:?}");
+    assert!(error.args().iter().any(|(_, value)| value.contains("no default routes found")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_fetched_stops_before_the_service() {
+    let node = FakeNode::new();
+    let mut spec = spec();
+    spec.node.artifacts.push(Artifact::binary("https://127.0.0.1:9/v2/k3s", "0".repeat(64)));
+    node.set("bin/curl", "#!/bin/sh\necho 'curl: (60) SSL certificate problem' >&2; exit 60\n");
+    use_program(&node, "curl");
+    let error = ensure_agent(&node, &spec, &Silent).await.unwrap_err();
+    assert_eq!(error.id(), "AL-K3S-001");
+    assert_eq!(node.log(), "");
+}
+
+#[tokio::test]
+async fn a_fetched_file_has_its_digest_or_no_name() {
+    let node = FakeNode::new();
+    let mut spec = spec();
+    let good = machine::sha256(b"the binary\n");
+    spec.node.artifacts.push(Artifact::binary("https://registry/k3s", good));
+    let curl = |text: &str| {
+        let script = format!("#!/bin/sh\nwhile [ \"$1\" != --output ]; do shift; done\nprintf '{text}' > \"$2\"\n");
+        node.set("bin/curl", &script);
+        use_program(&node, "curl");
+    };
+    curl("something else\\n");
+    assert_eq!(ensure_agent(&node, &spec, &Silent).await.unwrap_err().id(), "AL-K3S-001");
+    assert!(!node.at("/usr/local/bin/k3s").exists());
+    curl("the binary\\n");
+    let report = ensure_agent(&node, &spec, &Silent).await.unwrap();
+    assert_eq!(report.fetched.len(), 1);
+    assert_eq!(std::fs::read(node.at("/usr/local/bin/k3s")).unwrap(), b"the binary\n");
+    assert_eq!(ensure_agent(&node, &spec, &Silent).await.unwrap().changed, 0);
+}
+
+fn use_program(node: &FakeNode, name: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let path = node.dir.path().join("bin").join(name);
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
