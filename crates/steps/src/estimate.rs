@@ -57,7 +57,8 @@ impl Timeline {
         let passed = self.marks.iter().filter_map(|(step, here)| Some((known(step)?.at, here.at)));
         let (there, here) = passed.max_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, 0.0));
         let pace = self.pace(&known, last.total);
-        let ahead = last.marks.iter().filter(|(step, mark)| mark.at > there && !self.has(step)).map(|(_, mark)| mark.at);
+        let ahead =
+            last.marks.iter().filter(|(step, mark)| mark.at > there && !self.has(step)).map(|(_, mark)| mark.at);
         let next = ahead.min_by(f64::total_cmp).unwrap_or(last.total);
         let position = (there + (now - here).max(0.0) / pace).min(next);
         Some(Duration::from_secs_f64((last.total - position).max(0.0) * pace))

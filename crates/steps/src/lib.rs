@@ -5,12 +5,14 @@
 
 mod estimate;
 mod event;
+mod lines;
 mod problem;
 #[cfg(feature = "wait")]
 mod wait;
 
 pub use estimate::{Mark, Timeline};
 pub use event::{Event, Outcome, Recorder, Silent, Sink};
+pub use lines::{Clock, Lines};
 pub use problem::Problem;
 #[cfg(feature = "wait")]
 pub use wait::{TimedOut, Wait, wait_for};

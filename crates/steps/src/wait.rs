@@ -47,11 +47,7 @@ impl Problem for TimedOut {
     }
 
     fn args(&self) -> Vec<(&'static str, String)> {
-        vec![
-            ("what", self.what.clone()),
-            ("seconds", self.after.as_secs().to_string()),
-            ("last", self.last.clone()),
-        ]
+        vec![("what", self.what.clone()), ("seconds", self.after.as_secs().to_string()), ("last", self.last.clone())]
     }
 }
 

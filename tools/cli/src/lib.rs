@@ -28,7 +28,6 @@ mod failure;
 pub mod k3s_bootstrap;
 pub mod kubecfg;
 mod language;
-mod lines;
 pub mod registry_mirror;
 pub mod seed_iso;
 mod table;

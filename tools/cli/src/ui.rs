@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
-use steps::{Event, Sink, Timeline};
+use steps::{Clock, Event, Lines, Outcome, Sink, Timeline};
 
 use crate::catalogue::Catalogue;
 use crate::explain::{Explained, explain};
 use crate::failure::Failure;
 use crate::language::Language;
-use crate::lines::{Clock, Lines, is_warning};
 
 /// The form of a result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -90,7 +89,7 @@ impl Ui {
     pub fn expect(&self, kind: &str, usual: Timeline) {
         let path = cache_dir().map(|dir| dir.join("timings").join(format!("{kind}.json")));
         let kept = path.as_deref().and_then(|p| std::fs::read(p).ok()).and_then(|b| serde_json::from_slice(&b).ok());
-        self.lines().expect(kept.unwrap_or(usual));
+        self.lines().expect(kept.unwrap_or(usual), self.clock.now());
         *self.timings.lock().unwrap_or_else(PoisonError::into_inner) = path;
     }
 
@@ -162,7 +161,7 @@ impl Sink for Ui {
     fn emit(&self, event: Event) {
         let line = self.lines().event(&event, self.clock.now());
         if let Some(line) = line
-            && (!self.global.quiet || is_warning(&event))
+            && (!self.global.quiet || matches!(event, Event::Finished { outcome: Outcome::Warned(_), .. }))
         {
             self.write(&line);
         }

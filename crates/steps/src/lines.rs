@@ -3,41 +3,53 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use steps::{Event, Outcome, Timeline};
+use crate::{Event, Timeline};
 
 /// After this long without a line, a sign of life is due.
-pub(crate) const SILENCE: Duration = Duration::from_secs(8);
+const SILENCE: Duration = Duration::from_secs(8);
 /// Progress of one step is told at most this often.
 const THIN: Duration = Duration::from_secs(2);
 
 /// What was said so far, and what goes on. Pure: it is told the time and gives back lines.
+///
+/// ```
+/// use std::time::Duration;
+/// let mut lines = steps::Lines::default();
+/// let line = lines.event(&steps::Event::Started { step: "mirror".into() }, Duration::from_secs(61));
+/// assert_eq!(line.unwrap(), "[01:01] mirror ...");
+/// assert_eq!(lines.still(Duration::from_secs(70)).unwrap(), "[01:10] still: mirror for 9 s");
+/// ```
 #[derive(Debug, Default)]
-pub(crate) struct Lines {
+pub struct Lines {
     running: BTreeMap<String, Duration>,
     told: BTreeMap<String, Duration>,
     last_line: Duration,
     /// Tell signs of life and the time left even between two steps.
     whole_run: bool,
+    /// When the run that is compared began.
+    base: Duration,
     last_run: Timeline,
     this_run: Timeline,
 }
 
 impl Lines {
     /// Compares the run with `last` from now on, and leaves no long silence until its end.
-    pub(crate) fn expect(&mut self, last: Timeline) {
+    pub fn expect(&mut self, last: Timeline, now: Duration) {
         self.last_run = last;
+        self.this_run = Timeline::default();
+        self.base = now;
         self.whole_run = true;
     }
 
     /// The run as it went, to be kept for the next one's estimate.
-    pub(crate) fn close(&mut self, now: Duration) -> Timeline {
+    pub fn close(&mut self, now: Duration) -> Timeline {
         self.whole_run = false;
-        self.this_run.close(now);
+        self.this_run.close(now.saturating_sub(self.base));
         self.this_run.clone()
     }
 
     /// The line for an event, if it is worth one.
-    pub(crate) fn event(&mut self, event: &Event, now: Duration) -> Option<String> {
+    pub fn event(&mut self, event: &Event, now: Duration) -> Option<String> {
         match event {
             Event::Started { step } => {
                 self.running.insert(step.clone(), now);
@@ -45,7 +57,7 @@ impl Lines {
             Event::Finished { step, took, .. } => {
                 self.running.remove(step);
                 self.told.remove(step);
-                self.this_run.mark(step, now, *took);
+                self.this_run.mark(step, now.saturating_sub(self.base), *took);
             }
             Event::Progress { step, done, total, .. } => {
                 let due = self.told.get(step).is_none_or(|at| now.saturating_sub(*at) >= THIN);
@@ -60,19 +72,20 @@ impl Lines {
     }
 
     /// Something else that is to be said.
-    pub(crate) fn line(&mut self, text: &str, now: Duration) -> String {
+    pub fn line(&mut self, text: &str, now: Duration) -> String {
         self.last_line = now;
         let left = self.left(now).map(|left| format!(", {} left", clock(left))).unwrap_or_default();
         format!("[{}{left}] {text}", clock(now))
     }
 
     /// A sign of life, when one is due.
-    pub(crate) fn still(&mut self, now: Duration) -> Option<String> {
+    pub fn still(&mut self, now: Duration) -> Option<String> {
         let quiet = now.saturating_sub(self.last_line);
         if quiet < SILENCE || (self.running.is_empty() && !self.whole_run) {
             return None;
         }
-        let named = |(step, since): (&String, &Duration)| format!("{step} for {} s", (now - *since).as_secs());
+        let named =
+            |(step, since): (&String, &Duration)| format!("{step} for {} s", now.saturating_sub(*since).as_secs());
         let running: Vec<String> = self.running.iter().take(4).map(named).collect();
         let what = if running.is_empty() { "working".to_owned() } else { running.join(", ") };
         let rest = self.running.len().saturating_sub(4);
@@ -81,13 +94,8 @@ impl Lines {
     }
 
     fn left(&self, now: Duration) -> Option<Duration> {
-        if self.whole_run { self.this_run.left(&self.last_run, now) } else { None }
+        if self.whole_run { self.this_run.left(&self.last_run, now.saturating_sub(self.base)) } else { None }
     }
-}
-
-/// Whether an event is something a person should see even with `--quiet`.
-pub(crate) fn is_warning(event: &Event) -> bool {
-    matches!(event, Event::Finished { outcome: Outcome::Warned(_), .. })
 }
 
 fn clock(time: Duration) -> String {
@@ -97,15 +105,17 @@ fn clock(time: Duration) -> String {
 /// A clock that starts with the program; `AIRLAB_STARTED_MS`, set by a program that started this one, moves its
 /// start back by so many milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Clock(Instant, Duration);
+pub struct Clock(Instant, Duration);
 
 impl Clock {
-    pub(crate) fn start() -> Self {
+    /// The clock of this program; call it once, early.
+    pub fn start() -> Self {
         let before = std::env::var("AIRLAB_STARTED_MS").ok().and_then(|ms| ms.parse().ok()).unwrap_or(0);
         Self(Instant::now(), Duration::from_millis(before))
     }
 
-    pub(crate) fn now(&self) -> Duration {
+    /// Time since the start.
+    pub fn now(&self) -> Duration {
         self.0.elapsed() + self.1
     }
 }
@@ -113,6 +123,7 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Outcome;
 
     fn at(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -145,7 +156,7 @@ mod tests {
     #[test]
     fn the_time_left_stands_on_every_line_of_a_run_that_is_known() {
         let mut lines = Lines::default();
-        lines.expect(Timeline::new([("a", 40, 40)], 100));
+        lines.expect(Timeline::new([("a", 40, 40)], 100), at(0));
         assert_eq!(lines.line("hello", at(10)), "[00:10, 01:30 left] hello");
         let done = Event::Finished { step: "a".into(), outcome: Outcome::Unchanged, took: at(40) };
         assert!(lines.event(&done, at(40)).unwrap().starts_with("[00:40, 01:00 left] a: already as wanted"));
