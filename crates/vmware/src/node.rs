@@ -64,10 +64,8 @@ pub struct NodeSpec {
     pub serial_log: String,
 }
 
-/// The CD drive of the installer ISO.
-pub(crate) const INSTALLER_DRIVE: &str = "sata0:1";
-/// The CD drive of the CIDATA ISO.
-pub(crate) const CIDATA_DRIVE: &str = "sata0:2";
+/// The CD drives of a node: the installer ISO's, the CIDATA ISO's.
+pub const CD_DRIVES: [&str; 2] = ["sata0:1", "sata0:2"];
 
 /// Switched off because the guest takes its time from the registry: VMware's own steps would disturb it (KB 1189).
 const TIME_OFF: [&str; 8] = [
@@ -106,7 +104,7 @@ impl Vmx {
         bridges(&mut put);
         disk(spec, &mut put);
         put("sata0.present", "TRUE");
-        for (drive, iso) in [(INSTALLER_DRIVE, &spec.installer), (CIDATA_DRIVE, &spec.cidata)] {
+        for (drive, iso) in CD_DRIVES.into_iter().zip([&spec.installer, &spec.cidata]) {
             if let Some(iso) = iso {
                 put(&format!("{drive}.present"), "TRUE");
                 put(&format!("{drive}.deviceType"), "cdrom-image");
@@ -130,7 +128,7 @@ impl Vmx {
     /// Takes the installer and CIDATA ISOs out of their drives: both devices disappear. Says whether anything changed.
     pub fn detach_isos(&mut self) -> bool {
         let before = self.clone();
-        for drive in [INSTALLER_DRIVE, CIDATA_DRIVE] {
+        for drive in CD_DRIVES {
             for key in ["present", "deviceType", "fileName", "startConnected"] {
                 self.remove(&format!("{drive}.{key}"));
             }

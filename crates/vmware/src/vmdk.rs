@@ -59,6 +59,11 @@ const FRESH_CID: u32 = 0xffff_fffe;
 const NO_PARENT: u32 = 0xffff_ffff;
 
 impl Vmdk {
+    /// A disk of this size in bytes.
+    pub fn new(capacity_bytes: u64, format: DiskFormat) -> Self {
+        Self { capacity_bytes, format }
+    }
+
     /// Creates the disk. Files that exist are never overwritten.
     pub fn create(&self, path: &Path) -> Result<(), VmdkError> {
         let capacity = self.capacity_bytes.next_multiple_of(sparse::GRAIN * SECTOR);
