@@ -21,8 +21,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cache = demolab::default_cache();
     match std::env::args().nth(1).as_deref() {
         Some("node-image") => println!("{:#?}", demolab::node_image(&cache, &Lines)?),
+        Some("kubernetes") => println!("{}", demolab::kubernetes(&cache, &Lines)?.display()),
+        Some("images") => println!("{:#?}", demolab::images(&cache, &Lines)?),
         Some("installer") => println!("{}", demolab::installer(&cache, &Lines)?.display()),
-        _ => println!("{}", demolab::demo_iso(&cache, &Lines)?.display()),
+        Some("iso") => println!("{}", demolab::demo_iso(&cache, &Lines)?.display()),
+        _ => println!("{:#?}", demolab::build(&demolab::Spec { cache }, &Lines)?),
     }
     Ok(())
 }

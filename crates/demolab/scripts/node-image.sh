@@ -10,7 +10,7 @@ echo "mmdebstrap $SUITE"
 mmdebstrap --verbose --mode=root --variant=minbase --format=tar \
   --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-  --dpkgopt='force-unsafe-io'   --dpkgopt='path-exclude=/usr/share/i18n/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
+  --dpkgopt='force-unsafe-io' --dpkgopt='path-exclude=/usr/share/i18n/*' --dpkgopt='path-exclude=/usr/share/lintian/*' \
   --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' --aptopt="$proxy" \
   --include="$PACKAGES" \
   --essential-hook='mkdir -p "$1/etc/kernel"; printf "do_symlinks = no\n" > "$1/etc/kernel-img.conf"' \

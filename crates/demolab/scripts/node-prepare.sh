@@ -54,7 +54,12 @@ for u in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_al
   rm -f "$r"/etc/systemd/system/*.wants/"$u"
 done
 w=$r/etc/systemd/system/systemd-networkd-wait-online.service.d; mkdir -p "$w" "$r/etc/systemd/system/multi-user.target.wants"
-printf '[Service]\nExecStart=\nExecStart=/lib/systemd/systemd-networkd-wait-online --any --timeout=15\n' > "$w/demolab.conf"
+cat > "$w/demolab.conf" <<'UNIT'
+# A lab node is on line when its default route is there; waiting for IPv6 on top of it costs seconds.
+[Service]
+ExecStart=
+ExecStart=/bin/sh -c 'n=0; while [ $n -lt 75 ]; do [ -n "$(ip -4 route show default)" ] && exit 0; n=$((n+1)); sleep 0.2; done'
+UNIT
 ln -sf /lib/systemd/system/systemd-networkd.service "$r/etc/systemd/system/multi-user.target.wants/systemd-networkd.service"
 
 say "cloud-init"

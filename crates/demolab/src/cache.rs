@@ -92,7 +92,7 @@ fn lock(path: &Path, name: &str, sink: &dyn Sink) -> Result<File> {
         }
         if elapsed - told >= Duration::from_secs(4) {
             told = elapsed;
-            sink.emit(Event::Waiting { step: name.into(), last: "another process builds it".into(), elapsed });
+            sink.emit(Event::Waiting { step: name.into(), last: "being built already".into(), elapsed });
         }
         std::thread::sleep(Duration::from_millis(200));
     }

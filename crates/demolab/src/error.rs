@@ -38,7 +38,7 @@ pub enum Error {
         log: PathBuf,
         /// How it ended.
         #[source]
-        source: machine::ExecError,
+        source: Box<machine::ExecError>,
     },
     /// The machine has no Debian package source to build from.
     #[error("no Debian package source under /etc/apt")]

@@ -1,12 +1,14 @@
 //! The offline parts of the demo lab: node image, installer ISO, Kubernetes under k3s's skin.
 //!
-//! Each part is a stand-in and says so. They are made from the Debian archive that the machine itself uses, on Linux,
+//! Each part is a stand-in and says so: [`Parts::description`]. They are made from the Debian archive that the machine itself uses, on Linux,
 //! as root, and kept in a cache by the hash of their inputs.
 
 mod apt;
 mod cache;
 mod error;
+mod images;
 mod installer;
+mod kubernetes;
 mod kubernetes_source;
 mod node_image;
 mod packages;
@@ -15,11 +17,13 @@ mod script;
 
 pub use cache::default_cache;
 pub use error::Error;
+pub use images::{Images, PAGE, PAUSE, images};
 pub use installer::{installer, installer_iso};
+pub use kubernetes::kubernetes;
 pub use kubernetes_source::kubernetes_source;
 pub use node_image::{NodeImage, node_image};
 pub use packages::packages;
-pub use parts::demo_iso;
+pub use parts::{Parts, Spec, build, demo_iso};
 
 /// What the builds of this crate give.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -59,7 +59,7 @@ impl Script {
             Some(Ok(_)) => Ok(()),
             Some(Err(source)) => {
                 let last = last_line(&self.log);
-                Err(Error::Build { part: self.part.into(), last, log: self.log, source })
+                Err(Error::Build { part: self.part.into(), last, log: self.log, source: Box::new(source) })
             }
             None => Err(Error::Busy { part: self.part.into(), seconds: start.elapsed().as_secs() }),
         }
