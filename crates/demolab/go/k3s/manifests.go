@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// annotationRoom is below Kubernetes' limit of 262,144 bytes for all annotations of an object.
+const annotationRoom = 200000
+
 // keepManifests applies server/manifests: every two seconds in the first half minute, then every 15.
 func keepManifests(ctx context.Context, s settings) {
 	applied := map[string]string{}
@@ -26,7 +29,7 @@ func keepManifests(ctx context.Context, s settings) {
 			if err != nil || applied[path] == hexSum(content) {
 				continue
 			}
-			if out, err := applyManifest(ctx, s, path); err != nil {
+			if out, err := applyManifest(ctx, s, path, len(content)); err != nil {
 				logf("error", "Failed to process config: failed to process %s: %v: %s", path, err, out)
 				continue // looked at again in the next round: what it needs may come later
 			}
@@ -42,16 +45,20 @@ func keepManifests(ctx context.Context, s settings) {
 	}
 }
 
-// applyManifest is server-side apply by the kubectl inside this binary.
-func applyManifest(ctx context.Context, s settings, path string) (string, error) {
+// applyManifest is apply by the kubectl inside this binary: on the client's side, as in k3s, because Kubernetes 1.20's
+// server side refuses ports without a protocol; on the server's where the annotation that the client keeps has no room.
+func applyManifest(ctx context.Context, s settings, path string, size int) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	command := exec.CommandContext(limited, self, "kubectl", "--kubeconfig", s.dir("server", "cred", "admin.kubeconfig"),
-		"apply", "--server-side", "--force-conflicts", "--field-manager=deploy@k3s", "-f", path)
+	args := []string{"kubectl", "--kubeconfig", s.dir("server", "cred", "admin.kubeconfig"), "apply", "-f", path}
+	if size > annotationRoom {
+		args = append(args, "--server-side", "--force-conflicts", "--field-manager=deploy@k3s")
+	}
+	command := exec.CommandContext(limited, self, args...)
 	command.Env = childEnv()
 	out, err := command.CombinedOutput()
 	return string(bytes.TrimSpace(out)), err

@@ -42,6 +42,7 @@ func runAgent(args []string) error {
 	}
 	return live(func(ctx context.Context, f *family) error {
 		logf("info", "Starting k3s agent %s: airlab's stand-in for it, Kubernetes v1.20.2 (differences: k3s --version)", standsFor)
+		s.warn()
 		n, err := newNode(s, f)
 		if err != nil {
 			return err
@@ -146,12 +147,12 @@ func (n *node) enter(ctx context.Context, server string, t token, containers <-c
 	if err := n.startKubelet(); err != nil {
 		return err
 	}
-	if err := n.startProxy(); err != nil {
-		return err
-	}
 	go n.keepNetwork(ctx)
-	return wait(ctx, "node "+n.name+" registered", 10*time.Minute, func() error {
+	if err := wait(ctx, "node "+n.name+" registered", 10*time.Minute, func() error {
 		_, err := n.client.CoreV1().Nodes().Get(ctx, n.name, meta.GetOptions{})
 		return err
-	})
+	}); err != nil {
+		return err
+	}
+	return n.startProxy() // it asks for its node first of all
 }

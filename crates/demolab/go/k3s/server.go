@@ -38,6 +38,7 @@ func runServer(args []string) error {
 func serve(ctx context.Context, f *family, s settings) error {
 	logf("info", "Starting k3s %s: airlab's stand-in for it, Kubernetes v1.20.2 (differences: k3s --version)", standsFor)
 	logf("warning", "stand-in for k3s: no traefik, servicelb, coredns, local-storage, metrics-server or helm-controller")
+	s.warn()
 	n, err := newNode(s, f)
 	if err != nil {
 		return err

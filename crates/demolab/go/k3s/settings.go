@@ -81,7 +81,6 @@ func loadSettings(who role, args []string) (settings, error) {
 	if abs, err := filepath.Abs(s.one("data-dir")); err == nil {
 		s["data-dir"] = []string{abs}
 	}
-	s.warn()
 	return s, nil
 }
 
