@@ -70,6 +70,19 @@ pub struct NodeImage {
     pub(crate) hash: String,
 }
 
+impl NodeImage {
+    /// The names in the root tree, `usr/bin/jq`, in the archive's order.
+    pub fn files(&self) -> Result<Vec<String>> {
+        let fail = |e| crate::Error::cache(&self.rootfs)(e);
+        let mut archive = tar::Archive::new(fs::File::open(&self.rootfs).map_err(fail)?);
+        let names = archive.entries_with_seek().map_err(fail)?.map(|entry| {
+            let name = String::from_utf8_lossy(&entry?.path_bytes()).into_owned();
+            Ok(name.trim_start_matches("./").trim_end_matches('/').to_owned())
+        });
+        names.collect::<std::io::Result<_>>().map_err(fail)
+    }
+}
+
 /// The node image, from the cache or built by mmdebstrap.
 pub fn node_image(cache: &Path, sink: &dyn Sink) -> Result<NodeImage> {
     let packages = PACKAGES.join(",");

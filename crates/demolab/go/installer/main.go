@@ -64,8 +64,7 @@ func install(host host) (string, error) {
 	cmdline := parseCmdline(string(line))
 	say("kernel command line: %s", cmdline.text)
 	if !cmdline.autoinstall {
-		return "", fmt.Errorf("the kernel command line lacks the word that allows an unattended installation; " +
-			"the real installer would now ask whether to go on")
+		return "", fmt.Errorf("the kernel command line lacks the word autoinstall: the real installer would now ask whether to go on")
 	}
 	if err := host.findMedia(cmdline); err != nil {
 		return "", err
