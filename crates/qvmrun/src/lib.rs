@@ -1,1 +1,62 @@
 //! A vmrun-compatible front end for nodes without VMware.
+//!
+//! [`run`] answers one command line the way VMware's `vmrun` would: the same argument order, the same output, the
+//! same exit codes, on the same `.vmx` and `.vmdk` files. How the node really runs is an engine behind one small
+//! trait; today that is a system container. A few verbs that `vmrun` does not have set up the host-only network
+//! ([`net up`](run), `net show`, `net down`, `net exec`) and explain what the engine can prove (`limits`, `doctor`).
+//!
+//! The library never prints: it returns a [`Reply`], and the program `qvmrun` prints it.
+//!
+//! ```
+//! let reply = qvmrun::run(&[]);
+//! assert_ne!(reply.code, 0); // a bare call prints the usage text, as vmrun does
+//! ```
+
+mod problem;
+mod reply;
+
+#[cfg(target_os = "linux")]
+mod calls;
+#[cfg(target_os = "linux")]
+mod container;
+#[cfg(target_os = "linux")]
+mod doctor;
+#[cfg(target_os = "linux")]
+mod engine;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod front;
+#[cfg(target_os = "linux")]
+mod grammar;
+#[cfg(target_os = "linux")]
+mod home;
+#[cfg(target_os = "linux")]
+mod limits;
+#[cfg(target_os = "linux")]
+mod net;
+#[cfg(target_os = "linux")]
+mod usage;
+#[cfg(target_os = "linux")]
+mod verbs;
+#[cfg(target_os = "linux")]
+mod vm;
+#[cfg(target_os = "linux")]
+mod vm_error;
+#[cfg(target_os = "linux")]
+mod vmware_log;
+
+#[cfg(target_os = "linux")]
+pub use front::run;
+pub use problem::{Failure, PROBLEMS};
+pub use reply::Reply;
+
+/// Debian packages that the container engine needs on the host.
+pub const PACKAGES: &[&str] =
+    &["iproute2", "lxcfs", "mount", "procps", "qemu-utils", "systemd-container", "util-linux"];
+
+/// Answers one command line. On this system there is no engine: the answer says so.
+#[cfg(not(target_os = "linux"))]
+pub fn run(_args: &[String]) -> Reply {
+    Reply::failed(&Failure::LinuxOnly)
+}

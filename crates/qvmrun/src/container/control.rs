@@ -1,0 +1,68 @@
+//! The supervisor's socket: one line asked, one line answered.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use super::place::Place;
+use crate::Failure;
+
+const NAME: &str = "control";
+
+/// A socket's path must be short; the folder's need not be. The folder stays open as long as the path is used.
+fn short(place: &Place) -> Result<(File, PathBuf), Failure> {
+    let dir = File::open(place.dir()).map_err(Failure::host("opening the machine's folder"))?;
+    let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(NAME);
+    Ok((dir, path))
+}
+
+/// Asks the supervisor.
+pub(super) fn ask(place: &Place, request: &str) -> Result<String, Failure> {
+    let failed = || Failure::host(format!("asking the machine's supervisor to {request}"));
+    let (_dir, path) = short(place)?;
+    let mut stream = UnixStream::connect(path).map_err(failed())?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed())?;
+    stream.write_all(format!("{request}\n").as_bytes()).map_err(failed())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).map_err(failed())?;
+    Ok(answer.trim_end().to_owned())
+}
+
+/// Answers until the process ends.
+pub(super) fn serve(place: &Place, answer: impl Fn(&str) -> String + Send + 'static) -> Result<(), Failure> {
+    let _ = fs::remove_file(place.dir().join(NAME));
+    let (_dir, path) = short(place)?;
+    let listener = UnixListener::bind(path).map_err(Failure::host("listening for vmrun commands"))?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+            let mut line = String::new();
+            let mut reader = BufReader::new(stream);
+            if reader.read_line(&mut line).is_ok() {
+                let _ = reader.get_mut().write_all(format!("{}\n", answer(line.trim_end())).as_bytes());
+            }
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::home::Home;
+
+    #[test]
+    fn a_question_is_answered_even_below_a_long_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(&dir.path().join("long".repeat(40)));
+        let place = Place::of(&home, "0badcafe");
+        fs::create_dir_all(place.dir()).unwrap();
+        assert!(ask(&place, "tools").is_err());
+        serve(&place, |line| line.to_uppercase()).unwrap();
+        assert_eq!(ask(&place, "stop soft").unwrap(), "STOP SOFT");
+    }
+}

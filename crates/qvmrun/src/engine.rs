@@ -1,0 +1,61 @@
+//! The engines: what can run a machine.
+
+use std::net::IpAddr;
+
+use crate::Failure;
+use crate::container::Container;
+use crate::grammar::How;
+use crate::home::Home;
+use crate::vm::{Device, Vm};
+use crate::vm_error::VmError;
+
+/// What `checkToolsState` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tools {
+    Unknown,
+    Installed,
+    Running,
+}
+
+impl Tools {
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Installed => "installed",
+            Self::Running => "running",
+        }
+    }
+}
+
+/// A way to run machines. Callers check that the machine is on or off, as the operation needs, before they ask.
+pub(crate) trait Engine {
+    /// The machines that run, as paths of their .vmx files.
+    fn running(&self) -> Vec<String>;
+    /// Whether the machine is on.
+    fn is_on(&self, vm: &Vm) -> bool;
+    /// Powers the machine on; comes back when it runs.
+    fn start(&self, vm: &Vm) -> Result<(), VmError>;
+    /// Powers the machine off; comes back when it is off.
+    fn stop(&self, vm: &Vm, how: How) -> Result<(), VmError>;
+    /// Restarts the machine.
+    fn reset(&self, vm: &Vm, how: How) -> Result<(), VmError>;
+    /// What runs inside.
+    fn tools(&self, vm: &Vm) -> Tools;
+    /// The address of the first network adapter.
+    fn address(&self, vm: &Vm) -> Result<Option<IpAddr>, VmError>;
+    /// Connects or disconnects a medium of the running machine. The .vmx has been changed already.
+    fn set_device(&self, vm: &Vm, device: &Device) -> Result<(), VmError>;
+    /// Plugs or unplugs the cable of the first network adapter.
+    fn set_cable(&self, vm: &Vm, connected: bool) -> Result<(), VmError>;
+    /// Forgets everything it keeps about a machine that is off.
+    fn forget(&self, vm: &Vm) -> Result<(), VmError>;
+}
+
+/// The engine that `QVMRUN_ENGINE` names: the only place where it is chosen.
+pub(crate) fn chosen(home: &Home) -> Result<Box<dyn Engine>, Failure> {
+    match std::env::var("QVMRUN_ENGINE").unwrap_or_default().as_str() {
+        "" | "auto" | "container" => Ok(Box::new(Container::new(home))),
+        name @ ("kvm" | "tcg") => Err(Failure::NotYet { engine: name.into() }),
+        other => Err(Failure::Usage { what: format!("QVMRUN_ENGINE={other}: not auto, container, tcg or kvm") }),
+    }
+}

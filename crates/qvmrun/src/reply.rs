@@ -1,0 +1,35 @@
+//! What a call answers.
+
+use std::fmt::Write;
+
+use steps::Problem;
+
+/// What the program prints and the exit code it ends with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+    /// Exit code: 0, 2 for "not yet" and wrong use of a verb of ours, 255 for vmrun's own failures.
+    pub code: u8,
+}
+
+impl Reply {
+    /// A success with this output.
+    pub(crate) fn ok(stdout: impl Into<String>) -> Self {
+        Self { stdout: stdout.into(), ..Self::default() }
+    }
+
+    /// A failure of one of our own verbs: id and the chain of causes in one line on standard error.
+    pub(crate) fn failed(problem: &dyn Problem) -> Self {
+        let mut line = format!("qvmrun: {}: {problem}", problem.id());
+        let mut cause = problem.source();
+        while let Some(error) = cause {
+            let _ = write!(line, ": {error}");
+            cause = error.source();
+        }
+        let code = if problem.id() == "AL-QVM-007" || problem.id() == "AL-QVM-006" { 2 } else { 1 };
+        Self { stdout: String::new(), stderr: line + "\n", code }
+    }
+}

@@ -1,0 +1,33 @@
+//! What vmrun says when a command fails: the text after `Error: `.
+
+use crate::Failure;
+
+/// A failed vmrun command. `Display` is VMware's wording, where VMware has one.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum VmError {
+    #[error("Cannot open VM: {0}, The virtual machine cannot be found")]
+    NotFound(String),
+    #[error("Cannot open VM: {0}, unknown file suffix")]
+    Suffix(String),
+    #[error("Cannot open VM: {0}, Cannot read the virtual machine configuration file")]
+    BadConfig(String),
+    #[error("The virtual machine is not powered on: {0}")]
+    Off(String),
+    #[error("The virtual machine is already running: {0}")]
+    On(String),
+    #[error("The VMware Tools are not running in the virtual machine: {0}")]
+    NoTools(String),
+    #[error("Unable to get the IP address")]
+    NoAddress,
+    #[error("The operation is not supported for the specified parameters")]
+    NotSupported,
+    #[error("Invalid device: {0}")]
+    Device(String),
+    /// The machine could not be started; the cause also goes into vmware.log.
+    #[error("{0}")]
+    NotStarted(String),
+    #[error("The operation timed out: {0}")]
+    TimedOut(String),
+    #[error("{}", .0.chain())]
+    Host(#[from] Failure),
+}

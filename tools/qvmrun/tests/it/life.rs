@@ -1,0 +1,206 @@
+//! A machine's whole life: installed from its ISO, booted from its disk, stopped, deleted, and the host as before.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::net::TcpStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use machine::{Cmd, Local};
+use vmware::{DiskFormat, Vmdk, Vmx};
+
+use crate::lab::Lab;
+use crate::tiny;
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !done() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{what} did not come true");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Takes the network down whatever happens, so that a failed test leaves nothing behind.
+struct Down<'a>(&'a Lab, Vec<String>);
+
+impl Drop for Down<'_> {
+    fn drop(&mut self) {
+        for vmx in &self.1 {
+            self.0.qvmrun(&["stop", vmx, "hard"]);
+        }
+        self.0.qvmrun(&["net", "down"]);
+    }
+}
+
+fn machine(lab: &Lab, name: &str, format: DiskFormat, installer: &Path, seed: &Path) -> String {
+    let dir = lab.dir().join(name);
+    fs::create_dir_all(&dir).unwrap();
+    Vmdk { capacity_bytes: 64 << 20, format }.create(&dir.join("disk.vmdk")).unwrap();
+    let mut vmx = Vmx::default();
+    let octet = if name == "one" { "0a" } else { "0b" };
+    for (key, value) in [
+        ("config.version", "8"),
+        ("virtualHW.version", "19"),
+        ("displayName", name),
+        ("memsize", "192"),
+        ("numvcpus", "1"),
+        ("nvme0:0.present", "TRUE"),
+        ("nvme0:0.fileName", "disk.vmdk"),
+        ("sata0:1.present", "TRUE"),
+        ("sata0:1.deviceType", "cdrom-image"),
+        ("sata0:1.fileName", installer.to_str().unwrap()),
+        ("sata0:2.present", "TRUE"),
+        ("sata0:2.deviceType", "cdrom-image"),
+        ("sata0:2.fileName", seed.to_str().unwrap()),
+        ("bios.bootOrder", "hdd,cdrom"),
+        ("ethernet0.present", "TRUE"),
+        ("ethernet0.address", &format!("00:50:56:06:00:{octet}")),
+        ("serial0.present", "TRUE"),
+        ("serial0.fileType", "file"),
+        ("serial0.fileName", "serial0.log"),
+    ] {
+        vmx.set(key, value);
+    }
+    lab.file(&format!("{name}/{name}.vmx"), &vmx.render())
+}
+
+fn console(vmx: &str) -> String {
+    fs::read_to_string(Path::new(vmx).with_file_name("serial0.log")).unwrap_or_default()
+}
+
+fn key(vmx: &str, key: &str) -> String {
+    Vmx::parse(&fs::read_to_string(vmx).unwrap()).unwrap().get(key).unwrap_or_default().to_owned()
+}
+
+/// What a lab could leave on its host: mounts, loop devices of its disks, control groups, interfaces, processes.
+fn host(lab: &Lab) -> BTreeSet<String> {
+    let mut seen = BTreeSet::new();
+    let dir = lab.dir().display().to_string();
+    let out = |program: &str, args: &[&str]| Local.run(&Cmd::new(program).args(args)).unwrap().text();
+    seen.extend(fs::read_to_string("/proc/self/mounts").unwrap().lines().map(|l| format!("mount {l}")));
+    seen.extend(out("losetup", &["-a"]).lines().filter(|l| l.contains(&dir)).map(|l| format!("loop {l}")));
+    seen.extend(out("find", &["/sys/fs/cgroup", "-maxdepth", "2", "-name", "qvmrun-*"]).lines().map(String::from));
+    seen.extend(out("ip", &["-o", "link", "show", "type", "veth"]).lines().map(|l| format!("link {l}")));
+    for process in fs::read_dir("/proc").unwrap().flatten() {
+        let line = fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+        if line.contains(&dir) {
+            seen.insert(format!("process {}", line.replace('\0', " ")));
+        }
+    }
+    let settings = ["vm/swappiness", "vm/overcommit_memory", "vm/panic_on_oom", "kernel/panic", "kernel/panic_on_oops"];
+    for name in settings {
+        let value = fs::read_to_string(format!("/proc/sys/{name}")).unwrap();
+        seen.insert(format!("sysctl {name} {}", value.trim()));
+    }
+    seen
+}
+
+#[test]
+fn a_machine_is_installed_booted_stopped_and_deleted_and_the_host_is_as_before() {
+    if let Some(why) = tiny::missing() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let lab = Lab::new("container");
+    let before = host(&lab);
+    let installer = tiny::installer(lab.dir(), true);
+    let one = machine(&lab, "one", DiskFormat::Flat, &installer, &tiny::seed(lab.dir(), "one", "10.99.7.10"));
+    let two = machine(&lab, "two", DiskFormat::Sparse, &installer, &tiny::seed(lab.dir(), "two", "10.99.7.11"));
+    let down = Down(&lab, vec![one.clone(), two.clone()]);
+
+    let no_network = lab.qvmrun(&["start", &one, "nogui"]);
+    assert_eq!(no_network.text(), "Error: the lab's network is not up");
+    let up = ["net", "up", "10.99.7.1/24", "--forward", "10.99.7.10:80"];
+    let facts: serde_json::Value = serde_json::from_str(&lab.ok(&up)).unwrap();
+    assert_eq!(facts["clock"], "host");
+    assert_eq!(lab.ok(&up), lab.ok(&["net", "show"]));
+    assert!(lab.ok(&["listHostNetworks"]).contains("vmnet1       hostOnly     false        10.99.7.0"));
+
+    for vmx in [&one, &two] {
+        assert_eq!(lab.ok(&["-T", "ws", "start", vmx, "nogui"]), "");
+        assert!(Path::new(&format!("{vmx}.lck")).is_dir());
+        assert_eq!(key(vmx, "cleanShutdown"), "FALSE");
+    }
+    assert_eq!(lab.ok(&["-T", "ws", "list"]), format!("Total running VMs: 2\n{one}\n{two}"));
+    let again = lab.qvmrun(&["start", &one, "nogui"]);
+    assert_eq!((again.code, again.text()), (255, format!("Error: The virtual machine is already running: {one}")));
+
+    for (vmx, address) in [(&one, "10.99.7.10"), (&two, "10.99.7.11")] {
+        assert_eq!(lab.ok(&["getGuestIPAddress", vmx, "-wait"]), address);
+        assert_eq!(lab.ok(&["checkToolsState", vmx]), "running");
+        until("the console", || console(vmx).contains("panic:"));
+        let text = console(vmx);
+        assert!(text.contains("installer: BOOT_IMAGE=/casper/vmlinuz autoinstall ---"), "{text}");
+        assert!(text.contains("system up: BOOT_IMAGE=/boot/vmlinuz root=LABEL=tiny ro"), "{text}");
+        assert!(text.contains("196608 kB") && text.contains("panic: 10"), "{text}");
+        assert!(!text.contains("clock: writable") && !text.contains("sysctl: writable"), "{text}");
+    }
+
+    let reach = facts["reach"]["10.99.7.10:80"].as_str().unwrap();
+    let mut greeting = String::new();
+    TcpStream::connect(reach).unwrap().read_to_string(&mut greeting).unwrap();
+    assert_eq!(greeting, "hello\n");
+    let inside = lab.ok(&["net", "exec", "--", "ip", "-o", "-4", "addr", "show", "dev", "vmnet1"]);
+    assert!(inside.contains("10.99.7.1/24"), "{inside}");
+
+    lab.ok(&["disconnectNamedDevice", &one, "sata0:1"]);
+    assert_eq!(key(&one, "sata0:1.startConnected"), "FALSE");
+    let busy = lab.qvmrun(&["deleteVM", &one]);
+    assert!(busy.code == 255 && busy.text().contains("already running"), "{}", busy.text());
+    assert!(lab.qvmrun(&["net", "down"]).error_text().contains("AL-QVM-010"));
+
+    lab.ok(&["reset", &two, "soft"]);
+    until("the second boot", || console(&two).matches("system up").count() == 2);
+    lab.ok(&["reset", &two, "hard"]);
+    until("the third boot", || console(&two).matches("system up").count() == 3);
+    assert_eq!(console(&two).matches("installer: done").count(), 1);
+
+    lab.ok(&["stop", &one, "soft"]);
+    lab.ok(&["stop", &two, "hard"]);
+    assert_eq!(lab.ok(&["list"]), "Total running VMs: 0");
+    assert_eq!(key(&one, "cleanShutdown"), "TRUE");
+    assert!(!Path::new(&format!("{one}.lck")).exists());
+
+    lab.ok(&["start", &one, "nogui"]);
+    assert_eq!(lab.ok(&["getGuestIPAddress", &one, "-wait"]), "10.99.7.10");
+    let pid = fs::read_dir(lab.home().join("machines")).unwrap().flatten().map(|d| d.path().join("pid"));
+    for pid in pid.filter_map(|path| fs::read_to_string(path).ok()) {
+        Local.run(&Cmd::new("kill").args(["-KILL", &pid])).unwrap(); // a supervisor that dies must not hide its machine
+    }
+    lab.qvmrun(&["stop", &one, "hard"]);
+    assert_eq!(lab.ok(&["list"]), "Total running VMs: 0");
+
+    for vmx in [&one, &two] {
+        lab.ok(&["deleteVM", vmx]);
+        assert!(!Path::new(vmx).exists());
+    }
+    lab.ok(&["net", "down"]);
+    drop(down);
+    let mut after = host(&lab);
+    until("the last device to be released", || {
+        after = host(&lab);
+        after == before
+    });
+    assert_eq!(after, before);
+}
+
+#[test]
+fn an_installer_that_needs_a_machine_is_refused_with_the_engine_to_use() {
+    if let Some(why) = tiny::missing() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let lab = Lab::new("container");
+    let installer = tiny::installer(lab.dir(), false);
+    let vmx = machine(&lab, "one", DiskFormat::Flat, &installer, &tiny::seed(lab.dir(), "one", "10.99.8.10"));
+    let _down = Down(&lab, vec![vmx.clone()]);
+    lab.ok(&["net", "up", "10.99.8.1/24"]);
+    let start = lab.qvmrun(&["-T", "ws", "start", &vmx, "nogui"]);
+    assert_eq!(start.code, 255);
+    assert!(start.text().contains("cannot run in a container: use QVMRUN_ENGINE=kvm or tcg"), "{}", start.text());
+    let log = fs::read_to_string(Path::new(&vmx).with_file_name("vmware.log")).unwrap();
+    assert!(log.contains("Msg_Post: Error"), "{log}");
+    assert_eq!(lab.ok(&["list"]), "Total running VMs: 0");
+    assert_eq!(key(&vmx, "cleanShutdown"), "TRUE");
+}

@@ -1,0 +1,92 @@
+//! vmrun's words and exit codes. Needs no root.
+
+use crate::lab::Lab;
+
+const VMX: &str = "config.version = \"8\"\nvirtualHW.version = \"19\"\n";
+
+#[test]
+fn a_bare_call_prints_banner_and_usage() {
+    let out = Lab::new("container").qvmrun(&[]);
+    assert_eq!(out.code, 255);
+    assert!(out.text().contains("vmrun version 1.17.0 build-0\n\nUsage: vmrun "), "{}", out.text());
+    assert_eq!(out.error_text(), "");
+}
+
+#[test]
+fn failures_are_one_error_line_on_standard_output_with_255() {
+    let lab = Lab::new("container");
+    let vmx = lab.file("off.vmx", VMX);
+    let cases: &[(&[&str], String)] = &[
+        (
+            &["-T", "ws", "start", "/no/such.vmx", "nogui"],
+            "Cannot open VM: /no/such.vmx, The virtual machine cannot be found".into(),
+        ),
+        (&["-T", "ws", "start", "/no/such", "nogui"], "Cannot open VM: /no/such, unknown file suffix".into()),
+        (&["stop", &vmx, "soft"], format!("The virtual machine is not powered on: {vmx}")),
+        (&["getGuestIPAddress", &vmx], format!("The virtual machine is not powered on: {vmx}")),
+        (&["disconnectNamedDevice", &vmx, "sata0:1"], format!("The virtual machine is not powered on: {vmx}")),
+        (&["snapshot", &vmx, "s"], "The operation is not supported for the specified parameters".into()),
+    ];
+    for (args, text) in cases {
+        let out = lab.qvmrun(args);
+        assert_eq!(
+            (out.code, out.text(), out.error_text()),
+            (255, format!("Error: {text}"), String::new()),
+            "{args:?}"
+        );
+    }
+    let out = lab.qvmrun(&["unregister", &vmx]);
+    assert!(out.code == 255 && out.text().starts_with("Error: Unrecognized command: unregister\n"), "{}", out.text());
+}
+
+#[test]
+fn machines_that_are_off_have_unknown_tools_and_are_not_listed() {
+    let lab = Lab::new("container");
+    let vmx = lab.file("off.vmx", VMX);
+    let tools = lab.qvmrun(&["checkToolsState", &vmx]);
+    assert_eq!((tools.code, tools.text().as_str()), (0, "unknown"));
+    let list = lab.qvmrun(&["-T", "ws", "list"]);
+    assert_eq!((list.code, list.text().as_str()), (0, "Total running VMs: 0"));
+}
+
+#[test]
+fn an_engine_that_is_not_there_says_so() {
+    let lab = Lab::new("tcg");
+    let vmx = lab.file("off.vmx", VMX);
+    let start = lab.qvmrun(&["-T", "ws", "start", &vmx, "nogui"]);
+    assert_eq!((start.code, start.text().as_str()), (255, "Error: the engine tcg is not there yet"));
+}
+
+#[test]
+fn every_call_is_one_line_of_the_log() {
+    let lab = Lab::new("container");
+    lab.qvmrun(&["-T", "ws", "list"]);
+    lab.qvmrun(&["stop", "/no.vmx"]);
+    let log = std::fs::read_to_string(lab.home().join("calls.log")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    assert!(lines[0].ends_with(" 0 [\"-T\",\"ws\",\"list\"]"), "{log}");
+    assert!(lines[1].ends_with(" 255 [\"stop\",\"/no.vmx\"]") && lines.len() == 2, "{log}");
+}
+
+#[test]
+fn without_a_network_its_verbs_say_so() {
+    let out = Lab::new("container").qvmrun(&["net", "show"]);
+    assert_eq!((out.code, out.error_text().as_str()), (1, "qvmrun: AL-QVM-003: the lab's network is not up"));
+}
+
+#[test]
+fn deleting_removes_the_machines_own_files_only() {
+    let lab = Lab::new("container");
+    let text = format!(
+        "{VMX}nvme0:0.present = \"TRUE\"\nnvme0:0.fileName = \"d.vmdk\"\nsata0:1.present = \"TRUE\"\n\
+         sata0:1.deviceType = \"cdrom-image\"\nsata0:1.fileName = \"cd.iso\"\n"
+    );
+    let vmx = lab.file("vm/a.vmx", &text);
+    let iso = lab.file("vm/cd.iso", "iso");
+    let disk = vmware::Vmdk { capacity_bytes: 1 << 20, format: vmware::DiskFormat::Flat };
+    disk.create(&std::path::Path::new(&vmx).with_file_name("d.vmdk")).unwrap();
+    let out = lab.qvmrun(&["-T", "ws", "deleteVM", &vmx]);
+    assert_eq!((out.code, out.text().as_str()), (0, ""));
+    let left: Vec<_> = std::fs::read_dir(std::path::Path::new(&iso).parent().unwrap()).unwrap().collect();
+    assert_eq!(left.len(), 1);
+}
