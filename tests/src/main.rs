@@ -1,0 +1,107 @@
+//! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
+//! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
+//!
+//! `e2e lab|host|second|bad-input|bridge|all`; it needs root, like the lab itself.
+
+mod bad_input;
+mod bridge;
+mod cluster;
+mod foreign;
+mod host;
+mod identity;
+mod inside;
+mod installer;
+mod kube;
+mod life;
+mod objects;
+mod product;
+mod proof;
+mod report;
+mod second;
+mod tree;
+mod trouble;
+mod twice;
+mod world;
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use proof::Fail;
+use report::{Report, say};
+
+const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge"];
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let start = Instant::now();
+    match words.as_slice() {
+        ["listen", address] => listen(address),
+        ["all"] => end(SUITES, start),
+        [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], start),
+        _ => {
+            say("usage: e2e lab|host|second|bad-input|bridge|all");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn end(suites: &[&str], start: Instant) -> ExitCode {
+    stop_on_signals();
+    let mut report = Report::default();
+    let mut broken = false;
+    for suite in suites {
+        say(&format!("---- {suite}"));
+        if let Err(why) = run(suite, &mut report) {
+            say(&format!("FAIL {suite}  could not go on: {why}"));
+            broken = true;
+        }
+        if world::STOP.load(Ordering::SeqCst) {
+            break;
+        }
+    }
+    if report.end(start.elapsed()) && !broken { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(suite: &str, report: &mut Report) -> Result<(), Fail> {
+    report.gained_by("");
+    match suite {
+        "lab" => life::suite(report, true),
+        "host" => life::suite(report, false),
+        "second" => second::suite(report),
+        "bridge" => bridge::suite(report),
+        _ => bad_input::suite(report),
+    }
+}
+
+/// Ctrl-C and SIGTERM let the running check fail; what was started is then ended as after any failure.
+fn stop_on_signals() {
+    std::thread::spawn(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
+            use tokio::signal::unix::{SignalKind, signal};
+            let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+                return;
+            };
+            tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+            world::STOP.store(true, Ordering::SeqCst);
+            say("     stopping: what was started is taken down first");
+        });
+    });
+}
+
+/// Takes a port and keeps it, for the check of a taken port.
+fn listen(address: &str) -> ExitCode {
+    match TcpListener::bind(address) {
+        Ok(listener) => {
+            while listener.accept().is_ok() {}
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            say(&format!("{address}: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
