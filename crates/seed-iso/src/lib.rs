@@ -16,13 +16,17 @@ mod plan;
 mod problem;
 mod record;
 mod tree;
+#[cfg(feature = "cdfs")]
+mod verify;
 mod write;
 
 pub use cidata::Cidata;
 pub use grub::{Grub, MenuEntry};
 pub use iso::{Entry, Iso, Kind};
-pub use patch::{Inspection, Patch, PatchMark, Patched, inspect, patch, reset};
+pub use patch::{Inspection, Patch, PatchMark, Patched, ensure, inspect, patch, patch_checked, reset};
 pub use problem::IsoError;
+#[cfg(feature = "cdfs")]
+pub use verify::{Verified, verify};
 
 /// The ids of all problems of this crate.
 pub const PROBLEMS: &[&str] = problem::IDS;

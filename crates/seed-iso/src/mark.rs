@@ -10,7 +10,7 @@ use crate::image::{BLOCK, Image, le32, le64};
 const MAGIC: &[u8; 16] = b"AIRLAB-SEED-ISO\0";
 const VERSION: u32 = 1;
 /// Bytes before the runs.
-const FIXED: usize = 16 + 4 + 4 + 32 + 32 + 6 * 8;
+const FIXED: usize = 16 + 4 + 4 + 3 * 32 + 6 * 8;
 
 /// What was done to an image, and what it needs to be as before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub(crate) struct Mark {
     pub(crate) wish: [u8; 32],
     /// SHA-256 of the source; zeros where nobody asked for it.
     pub(crate) source: [u8; 32],
+    /// What [`crate::plan::fingerprint`] says about the source.
+    pub(crate) source_print: [u8; 32],
     /// Length of the source in bytes.
     pub(crate) source_len: u64,
     /// The layout of the source.
@@ -32,7 +34,8 @@ pub(crate) struct Mark {
 
 impl Mark {
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut out = [MAGIC.as_slice(), &VERSION.to_le_bytes(), &[0; 4], &self.wish, &self.source].concat();
+        let mut out =
+            [MAGIC.as_slice(), &VERSION.to_le_bytes(), &[0; 4], &self.wish, &self.source, &self.source_print].concat();
         let l = &self.layout;
         for number in [self.source_len, l.esp, l.esp_blocks, l.padding, l.tail, self.esp_now] {
             out.extend(number.to_le_bytes());
@@ -70,7 +73,7 @@ impl Mark {
             return Err(broken());
         }
         let array = |at: usize| body[at..at + 32].try_into().map_err(|_| broken());
-        let number = |n: usize| le64(body, 88 + n * 8);
+        let number = |n: usize| le64(body, 120 + n * 8);
         let layout = Layout { esp: number(1), esp_blocks: number(2), padding: number(3), tail: number(4) };
         if (0..6).any(|n| number(n) > 1 << 44) {
             return Err(broken());
@@ -86,9 +89,15 @@ impl Mark {
             runs.push((offset, run.to_vec()));
             at += 12 + size;
         }
-        let mark =
-            Self { wish: array(24)?, source: array(56)?, source_len: number(0), layout, esp_now: number(5), runs };
-        Ok(Some(mark))
+        Ok(Some(Self {
+            wish: array(24)?,
+            source: array(56)?,
+            source_print: array(88)?,
+            source_len: number(0),
+            layout,
+            esp_now: number(5),
+            runs,
+        }))
     }
 }
 

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::gpt::Layout;
 use crate::image::{BLOCK, Image};
 use crate::iso::hex;
-use crate::plan::{Plan, default_entry, marked, plan};
+use crate::plan::{Plan, default_entry, fingerprint, marked, plan};
 use crate::write::{Pending, io};
 use crate::{Iso, IsoError, MenuEntry};
 
@@ -24,8 +24,6 @@ pub struct Patch {
     pub timeout: u32,
     /// Files to add or replace: path in the image, bytes. Folders are made as needed.
     pub files: Vec<(String, Vec<u8>)>,
-    /// The SHA-256 that the source must have, in hexadecimal; reading the whole source costs a few seconds.
-    pub source_sha256: Option<String>,
 }
 
 /// What a patch did.
@@ -132,6 +130,31 @@ impl Patch {
 /// # Ok::<(), seed_iso::IsoError>(())
 /// ```
 pub fn patch(src: &Path, dst: &Path, wish: &Patch) -> Result<Patched, IsoError> {
+    patched(src, dst, wish, None)
+}
+
+/// As [`patch()`], for a source that must have this SHA-256 (in hexadecimal). It is worked out while the copy is made
+/// and kept in the patched image; reading all of a source takes a few seconds.
+pub fn patch_checked(src: &Path, dst: &Path, wish: &Patch, sha256: &str) -> Result<Patched, IsoError> {
+    patched(src, dst, wish, Some(sha256))
+}
+
+/// Makes `dst` the patched copy of `src`, and says whether anything had to be done: a `dst` that carries the mark of
+/// this source and this wish is left alone.
+pub fn ensure(src: &Path, dst: &Path, wish: &Patch) -> Result<bool, IsoError> {
+    let fits = || -> Result<bool, IsoError> {
+        let mark = marked(&Image::open(dst)?)?.1;
+        let source = fingerprint(&Iso::open(src)?)?;
+        Ok(mark.is_some_and(|m| hex(&m.wish) == wish.digest() && m.source_print == source))
+    };
+    if dst.exists() && matches!(fits(), Ok(true)) {
+        return Ok(false);
+    }
+    patch(src, dst, wish)?;
+    Ok(true)
+}
+
+fn patched(src: &Path, dst: &Path, wish: &Patch, sha256: Option<&str>) -> Result<Patched, IsoError> {
     if fs::canonicalize(dst).is_ok_and(|d| fs::canonicalize(src).is_ok_and(|s| s == d)) {
         return Err(IsoError::BadWish { what: dst.display().to_string(), why: "source and target are one file" });
     }
@@ -139,15 +162,15 @@ pub fn patch(src: &Path, dst: &Path, wish: &Patch) -> Result<Patched, IsoError> 
     let mut planned = plan(Iso::open(src)?, wish)?;
     let pending = Pending::new(dst)?;
     let (copied, hashed) = std::thread::scope(|scope| {
-        let hash = wish.source_sha256.as_ref().map(|_| scope.spawn(|| Iso::sha256(src)));
+        let hash = sha256.map(|_| scope.spawn(|| Iso::sha256(src)));
         let copied = fs::copy(src, pending.path()).map_err(|source| io(dst, "copy the source to", source));
         let broken = || Err(IsoError::Changed { path: src.to_owned() });
         (copied, hash.map(|h| h.join().unwrap_or_else(|_| broken())).transpose())
     });
     copied?;
-    if let (Some(have), Some(want)) = (hashed?, &wish.source_sha256) {
+    if let (Some(have), Some(want)) = (hashed?, sha256) {
         if !have.eq_ignore_ascii_case(want.trim()) {
-            return Err(IsoError::WrongSha256 { path: src.to_owned(), have, want: want.clone() });
+            return Err(IsoError::WrongSha256 { path: src.to_owned(), have, want: want.to_owned() });
         }
         planned.sign(&have)?;
     }

@@ -30,6 +30,18 @@ pub(crate) fn marked(image: &Image) -> Result<(Gpt, Option<Mark>), IsoError> {
     Ok((gpt, mark))
 }
 
+/// A checksum of what tells one source from another without reading all of it: descriptors and partition tables,
+/// names, sizes and places of all files, and the list of checksums.
+pub(crate) fn fingerprint(iso: &Iso) -> Result<[u8; 32], IsoError> {
+    let mut hash = Sha256::new();
+    hash.update(iso.image.original(0, 20 * BLOCK)?);
+    for entry in iso.entries() {
+        hash.update(format!("{} {} {:?}\n", entry.path, entry.size, entry.place()));
+    }
+    hash.update(iso.read(SUMS).unwrap_or_default());
+    Ok(hash.finalize().into())
+}
+
 pub(crate) fn default_entry(iso: &Iso) -> Result<(Grub, MenuEntry), IsoError> {
     let path = || iso.image.path.clone();
     let text = iso.read(GRUB).map_err(|_| IsoError::NoGrub { path: path() })?;
@@ -108,6 +120,7 @@ struct Work {
     trees: Vec<Tree>,
     space: Space,
     esp: Vec<u8>,
+    print: [u8; 32],
 }
 
 impl Work {
@@ -120,7 +133,8 @@ impl Work {
             trees.extend(second.trees);
         }
         let esp = iso.image.read(layout.esp * BLOCK, layout.esp_blocks * BLOCK)?;
-        Ok(Self { iso, trees, space: Space { next: layout.esp }, esp })
+        let print = fingerprint(&iso)?;
+        Ok(Self { iso, trees, space: Space { next: layout.esp }, esp, print })
     }
 
     /// Gives a file new contents: in its place when they fit and the place is its own, else in new blocks. A file
@@ -165,6 +179,7 @@ impl Work {
     fn finish(mut self, gpt: &Gpt, old: Layout, wish: &Patch) -> Result<Plan, IsoError> {
         let source_len = self.iso.image.file_len();
         let mut mark = Mark {
+            source_print: self.print,
             wish: Sha256::digest(wish.canonical()).into(),
             source: [0; 32],
             source_len,

@@ -7,3 +7,5 @@ mod hostile;
 mod judge;
 mod patching;
 mod reading;
+#[cfg(feature = "cdfs")]
+mod second;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use seed_iso::{Iso, IsoError, Patch, inspect, patch, reset};
+use seed_iso::{Iso, IsoError, Patch, ensure, inspect, patch, patch_checked, reset};
 
 use crate::judge::{checksums_are_right, fixture, four_trees_agree, ours, partitions_are_sound};
 
@@ -82,11 +82,14 @@ fn reset_gives_the_source_back_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     let (dst, back) = (dir.path().join("installer.iso"), dir.path().join("back.iso"));
     let sum = Iso::sha256(src).unwrap();
-    for wish in [wish(), with_files(), Patch { source_sha256: Some(sum.to_uppercase()), ..with_files() }] {
-        patch(src, &dst, &wish).unwrap();
+    for (wish, check) in [(wish(), false), (with_files(), false), (with_files(), true)] {
+        match check {
+            true => patch_checked(src, &dst, &wish, &sum.to_uppercase()).unwrap(),
+            false => patch(src, &dst, &wish).unwrap(),
+        };
         let mark = inspect(&dst).unwrap().patched.unwrap();
         assert_eq!((mark.digest, mark.source_size), (wish.digest(), fs::metadata(src).unwrap().len()));
-        assert_eq!(mark.source_sha256, wish.source_sha256.as_ref().map(|_| sum.clone()));
+        assert_eq!(mark.source_sha256, check.then(|| sum.clone()));
         reset(&dst, &back).unwrap();
         assert_eq!(Iso::sha256(&back).unwrap(), sum);
     }
@@ -101,6 +104,25 @@ fn the_same_wish_gives_the_same_bytes() {
     patch(src, &a, &with_files()).unwrap();
     patch(src, &b, &with_files()).unwrap();
     assert_eq!(Iso::sha256(&a).unwrap(), Iso::sha256(&b).unwrap());
+}
+
+#[test]
+fn a_second_time_changes_nothing_until_the_wish_or_the_source_does() {
+    let Some(src) = fixture() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (own, dst) = (dir.path().join("own.iso"), dir.path().join("installer.iso"));
+    fs::copy(src, &own).unwrap();
+    assert!(ensure(&own, &dst, &wish()).unwrap());
+    assert!(!ensure(&own, &dst, &wish()).unwrap());
+    let other = Patch { timeout: 2, ..wish() };
+    assert!(ensure(&own, &dst, &other).unwrap());
+    let mut image = fs::read(&own).unwrap();
+    let sum = image.windows(20).position(|w| w.starts_with(b"  ./casper/vmlinuz")).unwrap();
+    image[sum - 1] = if image[sum - 1] == b'0' { b'1' } else { b'0' };
+    fs::write(&own, image).unwrap();
+    assert!(ensure(&own, &dst, &other).unwrap(), "another source");
+    fs::write(&dst, b"half a file").unwrap();
+    assert!(ensure(&own, &dst, &other).unwrap(), "a damaged target is made again");
 }
 
 #[test]
@@ -136,8 +158,8 @@ fn what_cannot_be_patched_is_refused_and_nothing_is_left_behind() {
     let menu = find(b"linux\t/casper/vmlinuz   ---\n\tinitrd\t/casper/initrd\n}\nmenuentry 'Ubuntu");
     none[menu..menu + 5].copy_from_slice(b"echo ");
     assert!(matches!(refused("menu.iso", &none, &wish()), IsoError::NoMenuEntry { .. }));
-    let wrong = Patch { source_sha256: Some("0".repeat(64)), ..wish() };
-    assert!(matches!(refused("sum.iso", &image, &wrong), IsoError::WrongSha256 { .. }));
+    let error = patch_checked(src, &at("out.iso"), &wish(), &"0".repeat(64)).unwrap_err();
+    assert!(matches!(error, IsoError::WrongSha256 { .. }) && !at("out.iso").exists(), "{error}");
     patch(src, &at("once.iso"), &wish()).unwrap();
     let once = fs::read(at("once.iso")).unwrap();
     let error = refused("twice.iso", &once, &Patch { kernel_args: words(&["more"]), ..wish() });
