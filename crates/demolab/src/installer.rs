@@ -67,3 +67,19 @@ pub fn installer_iso(cache: &Path, node: &NodeImage, program: &Path, sink: &dyn 
     })?;
     Ok(dir.join("installer.iso"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_source_of_the_program_is_in_the_list() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("go/installer");
+        let mut found: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        let mut listed: Vec<_> = GO.iter().map(|(name, _)| (*name).to_owned()).collect();
+        found.sort();
+        listed.sort();
+        assert_eq!(found, listed);
+    }
+}
