@@ -1,1 +1,19 @@
-//! Clocks of nodes and host against the registry's HTTP Date header.
+//! Clocks of nodes against the registry's HTTP Date header, the only clock that an isolated lab can ask.
+//!
+//! The work is done by a script on the node ([`guest_files`]): floor from a build stamp, then `Date` over verified TLS,
+//! read at the moment it steps, then the real-time clock. It runs before k3s starts and every 15 minutes. From outside,
+//! [`measure`] asks a node for its offset without changing anything, [`sync`] lets it put its clock right,
+//! and [`decide`] and [`outliers`] judge.
+
+mod clock;
+mod guest;
+mod offset;
+mod probe;
+
+pub use clock::{Clock, State, Whose};
+pub use guest::{GuestConfig, GuestFile, UNITS, guest_files};
+pub use offset::{Decision, Offset, Policy, decide, outliers};
+pub use probe::{ClockError, measure, recorded, sync};
+
+/// The id of every problem this crate can report, but for those of `machine` that it passes on.
+pub const PROBLEMS: &[&str] = &["AL-TIM-001", "AL-TIM-002", "AL-TIM-003"];

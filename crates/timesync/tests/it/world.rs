@@ -1,0 +1,123 @@
+//! A registry, a clock and a node's folder, all of the test's own.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use machine::{Cmd, Local, Output, write_file};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::ExposeSecret;
+
+/// Adds the milliseconds in `offset` to what the real program says; `-s` writes there, or fails where `locked` exists.
+const DATE: &str = r#"#!/bin/sh
+shift_ms=$(cat "$WORLD/offset")
+real=$(/bin/date +%s%3N)
+case $1 in
+  -s)
+    [ -e "$WORLD/locked" ] && { echo "date: cannot set date: Operation not permitted" >&2; exit 1; }
+    want=$(/bin/date -d "$2" +%s%3N) || exit 1
+    echo $((want - real)) > "$WORLD/offset"; echo set >> "$WORLD/sets" ;;
+  +%s%3N) echo $((real + shift_ms)) ;;
+  -u) /bin/date -u -d "@$(((real + shift_ms) / 1000))" "$2" ;;
+  *) exec /bin/date "$@" ;;
+esac
+"#;
+
+pub(crate) struct World {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) registry: String,
+    ca: PathBuf,
+}
+
+impl World {
+    /// A node whose clock is `offset_ms` ahead of its registry's.
+    pub(crate) fn new(offset_ms: i64) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let spec = pki::AuthoritySpec {
+            name: "test".into(),
+            networks: vec![("127.0.0.0".parse().unwrap(), 8)],
+            domains: vec![],
+        };
+        let authority = pki::Authority::ensure(&dir.path().join("ca"), &spec, now).unwrap();
+        let leaf = authority.ensure_server(&dir.path().join("leaf"), "registry", &["127.0.0.1".into()], now).unwrap();
+        let ca = dir.path().join("ca.pem");
+        std::fs::write(&ca, authority.cert_pem()).unwrap();
+        let registry = serve(leaf.cert_pem(), leaf.key_pem().expose_secret());
+        let world = Self { dir, registry, ca };
+        world.set("offset", &offset_ms.to_string());
+        world.program("date", DATE);
+        world.program("hwclock", "#!/bin/sh\nexit 0\n");
+        // Says that this process may set the clock, whatever the test's own rights are.
+        world.program("sed", "#!/bin/sh\ncase $2 in *CapEff*) [ -e \"$WORLD/host\" ] && echo 0 || echo 1ffffffffff ;; *) exec /bin/sed \"$@\" ;; esac\n");
+        world
+    }
+
+    pub(crate) fn set(&self, name: &str, text: &str) {
+        std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
+    pub(crate) fn get(&self, name: &str) -> String {
+        std::fs::read_to_string(self.dir.path().join(name)).unwrap_or_default()
+    }
+
+    fn program(&self, name: &str, text: &str) {
+        write_file(&self.dir.path().join("bin").join(name), text.as_bytes(), 0o755).unwrap();
+    }
+
+    pub(crate) fn trust_nothing(&mut self) {
+        let spec = pki::AuthoritySpec {
+            name: "other".into(),
+            networks: vec![("127.0.0.0".parse().unwrap(), 8)],
+            domains: vec![],
+        };
+        let other = pki::Authority::ensure(&self.dir.path().join("other"), &spec, SystemTime::now()).unwrap();
+        std::fs::write(&self.ca, other.cert_pem()).unwrap();
+    }
+
+    /// Runs the script as the node would.
+    pub(crate) fn sync(&self, args: &[&str]) -> Output {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest/sync-time");
+        self.set("env", &format!("AIRLAB_REGISTRY={}\nAIRLAB_CLOCK_TRIES=2\n", self.registry));
+        let at = |name: &str| self.dir.path().join(name);
+        let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
+        let cmd = Cmd::new("sh").arg(script).args(args).env("PATH", path).env("WORLD", self.dir.path());
+        let cmd = cmd.env("AIRLAB_ENV", at("env")).env("AIRLAB_BUILD_STAMP", at("stamp"));
+        Local.run(&cmd.env("AIRLAB_CLOCK_FILE", at("clock.json")).env("CURL_CA_BUNDLE", &self.ca)).unwrap()
+    }
+
+    pub(crate) fn clock(&self) -> timesync::Clock {
+        serde_json::from_str(&self.get("clock.json")).unwrap()
+    }
+}
+
+/// Answers every request with 401 and the true Date, as a registry does. Lives as long as the test's process.
+fn serve(cert: &str, key: &str) -> String {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(cert.as_bytes()).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let config = config.clone();
+            std::thread::spawn(move || {
+                let mut tls = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream.unwrap());
+                let mut seen = [0; 4096];
+                if tls.read(&mut seen).is_ok_and(|n| n > 0) {
+                    let date = Local.run_ok(&Cmd::new("/bin/date").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])).unwrap();
+                    let _ =
+                        write!(tls, "HTTP/1.1 401 Unauthorized\r\nDate: {}\r\nContent-Length: 0\r\n\r\n", date.text());
+                    tls.conn.send_close_notify();
+                    let _ = tls.flush();
+                }
+            });
+        }
+    });
+    address
+}
