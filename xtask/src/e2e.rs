@@ -1,0 +1,46 @@
+//! `cargo xtask e2e`: builds the programs and runs the end-to-end proof of `tests/` with them.
+
+use std::time::Duration;
+
+use machine::{Cmd, Local};
+
+use crate::lab::target;
+use crate::parts::{SKIPPED, full};
+use crate::provision::cargo;
+use crate::{Ended, packages, say};
+
+/// Programs of the host that the proof looks with, and the Debian package of each.
+const TOOLS: &[(&str, &str)] = &[
+    ("kubectl", "kubernetes-client"),
+    ("curl", "curl"),
+    ("ssh", "openssh-client"),
+    ("openssl", "openssl"),
+    ("debugfs", "e2fsprogs"),
+    ("ping", "iputils-ping"),
+    ("ip", "iproute2"),
+    ("nsenter", "util-linux"),
+    ("setpriv", "util-linux"),
+];
+
+/// `e2e lab|host|second|bad-input|bridge|all`.
+pub(crate) fn run(words: &[String]) -> Ended {
+    if !cfg!(target_os = "linux") || !packages::root() {
+        say::line("the lab needs Linux and root: run the same command as root");
+        return Ok(u8::try_from(SKIPPED).unwrap_or(1));
+    }
+    let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
+    let mut missing: Vec<&str> = TOOLS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
+    missing.dedup();
+    if !missing.is_empty() {
+        return Err(format!("the proof looks with programs that are missing\nwhat to do:\n  {}", packages::command(&missing)));
+    }
+    let packages = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "e2e"].iter().flat_map(|p| ["-p", p]);
+    let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);
+    let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
+    if built != 0 {
+        return Ok(1);
+    }
+    let e2e = Cmd::new(target().join("debug/e2e")).args(words).timeout(Duration::from_secs(2 * 3600));
+    let code = Local.take_over(&e2e).map_err(|e| full(&e))?;
+    Ok(u8::try_from(code).unwrap_or(1))
+}
