@@ -124,6 +124,7 @@ func (r registries) hosts(name string, noDefault bool) (string, error) {
 		fmt.Fprintf(&b, "server = %q\n", e.url)
 		b.WriteString(r.properties(e))
 	}
+	b.WriteString("[host]\n") // containerd 1.6 throws a file without it away
 	for _, e := range endpoints {
 		fmt.Fprintf(&b, "[host.%q]\n%s", e.url, r.properties(e))
 	}
