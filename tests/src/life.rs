@@ -36,7 +36,9 @@ pub(crate) fn suite(report: &mut Report, thorough: bool) -> Result<(), Fail> {
             cluster::checks(report, &world, ready);
             inside::checks(report, &world, ready);
             identity::checks(report, &world, ready);
-            installer::checks(report, &world);
+            if let Some(node) = ready.nodes.last() {
+                installer::checks(report, &world, &node.name);
+            }
         }
     }
     report.check("destroy/removes-the-lab-and-names-its-caches", Duration::from_secs(180), &world, || destroy(&world));
