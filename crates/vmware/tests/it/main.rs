@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod commands;
 mod disks;
+#[cfg(unix)]
+mod talking;
