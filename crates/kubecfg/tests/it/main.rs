@@ -1,0 +1,5 @@
+//! A person's file before, with and after our entries.
+#![allow(clippy::unwrap_used)]
+
+mod files;
+mod merge;
