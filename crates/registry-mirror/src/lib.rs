@@ -7,6 +7,7 @@
 //! * [`Registries`]: the `registries.yaml` with which k3s nodes use it.
 
 mod digest;
+mod mirror;
 
 mod name;
 mod problem;
@@ -16,8 +17,9 @@ mod store;
 
 pub use digest::{Algorithm, Digest, NotADigest};
 
+pub use mirror::{Image, MirrorReport, Outcome, Source, mirror, mirror_archives};
 pub use name::{NotAName, Repository, Tag};
 pub use problem::{PROBLEMS, RegistryError};
 pub use registries::Registries;
 pub use server::{ServeSpec, Serving, serve, shutdown_signal};
-pub use store::{Blob, CatalogEntry, Finding, Store, TaggedImage, Verified};
+pub use store::{Blob, CatalogEntry, Finding, PutArtifact, Store, TaggedImage, Verified};

@@ -17,7 +17,7 @@ const JSON: &str = "application/json";
 
 pub(super) async fn tags(state: &Arc<State>, repository: Repository, query: &Query) -> Result<Response, Refusal> {
     let name = repository.clone();
-    let tags = blocking(state, move |store| Ok(store.has_repository(&name).then(|| store.tags(&name)).transpose()?));
+    let tags = blocking(state, move |store| store.has_repository(&name).then(|| store.tags(&name)).transpose());
     let tags = tags.await?.ok_or_else(Refusal::unknown_name)?;
     let names = tags.iter().map(|t| t.as_str().to_owned()).collect();
     let page = Page::of(names, query)?;

@@ -62,13 +62,7 @@ pub(super) async fn start(
                 Ok(upload) => finish(&repository, upload, digest).await,
                 Err(refusal) => {
                     // Nobody knows the id of this upload, so nobody can continue it.
-                    let _ = blocking(state, move |store| {
-                        if let Some(upload) = store.open_upload(&repository, &id)? {
-                            upload.discard();
-                        }
-                        Ok(())
-                    })
-                    .await;
+                    let _ = blocking(state, move |store| store.forget_upload(&repository, &id)).await;
                     Err(refusal)
                 }
             }

@@ -29,6 +29,15 @@ pub struct Blob {
     pub url_path: String,
 }
 
+/// What [`Store::put_artifact`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PutArtifact {
+    /// The files, in the order given.
+    pub blobs: Vec<Blob>,
+    /// Whether anything was written.
+    pub changed: bool,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ArtifactManifest<'a> {
@@ -52,8 +61,8 @@ impl Store {
     /// let program = dir.path().join("k3s");
     /// std::fs::write(&program, b"program").unwrap();
     /// let store = registry_mirror::Store::open(&dir.path().join("store"))?;
-    /// let blobs = store.put_artifact("airlab/k3s", "v1.33.4-k3s1", &[("k3s", &program)])?;
-    /// assert_eq!(blobs[0].url_path, format!("/v2/airlab/k3s/blobs/{}", blobs[0].digest));
+    /// let put = store.put_artifact("airlab/k3s", "v1.33.4-k3s1", &[("k3s", &program)])?;
+    /// assert_eq!(put.blobs[0].url_path, format!("/v2/airlab/k3s/blobs/{}", put.blobs[0].digest));
     /// # Ok::<(), registry_mirror::RegistryError>(())
     /// ```
     pub fn put_artifact(
@@ -61,7 +70,7 @@ impl Store {
         repository: &str,
         tag: &str,
         files: &[(&str, &Path)],
-    ) -> Result<Vec<Blob>, RegistryError> {
+    ) -> Result<PutArtifact, RegistryError> {
         let not_a_reference = || RegistryError::Reference { text: format!("{repository}:{tag}") };
         let repository: Repository = repository.parse().map_err(|_| not_a_reference())?;
         let tag: Tag = tag.parse().map_err(|_| not_a_reference())?;
@@ -87,8 +96,8 @@ impl Store {
         };
         let bytes = serde_json::to_vec(&manifest)
             .map_err(|e| RegistryError::NotAnImage { origin: repository.to_string(), why: e.to_string() })?;
-        self.put_manifest(&repository, Some(&tag), &Digest::of(&bytes), &bytes, None)?;
-        Ok(blobs)
+        let changed = self.put_manifest(&repository, Some(&tag), &Digest::of(&bytes), &bytes, None)?;
+        Ok(PutArtifact { blobs, changed })
     }
 
     fn put_file(&self, repository: &Repository, path: &Path) -> Result<(Digest, u64), RegistryError> {

@@ -12,9 +12,9 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-pub use artifact::Blob;
+pub use artifact::{Blob, PutArtifact};
 pub use listing::{CatalogEntry, TaggedImage};
-pub(crate) use manifest::{Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
+pub(crate) use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
 pub(crate) use upload::Upload;
 pub use verify::{Finding, Verified};
 

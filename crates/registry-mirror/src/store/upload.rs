@@ -54,6 +54,14 @@ impl Store {
         let (store, repository, id) = (self.clone(), repository.clone(), id.to_owned());
         Ok(Some(Upload { store, repository, id, dir, file, offset, hasher }))
     }
+
+    /// Removes what came of an upload.
+    pub(crate) fn forget_upload(&self, repository: &Repository, id: &str) -> Result<(), RegistryError> {
+        if let Some(upload) = self.open_upload(repository, id)? {
+            upload.discard();
+        }
+        Ok(())
+    }
 }
 
 impl Upload {

@@ -53,6 +53,10 @@ impl Store {
             for prefix in names(&dir)? {
                 for hex in names(&dir.join(prefix))? {
                     let Ok(digest) = format!("{}:{hex}", algorithm.name()).parse::<Digest>() else { continue };
+                    // A folder without content is what is left of a lost blob; whoever needs it is found below.
+                    if self.blob_size(&digest).is_none() {
+                        continue;
+                    }
                     let file = self.open_blob(&digest)?;
                     let path = self.layout.blob(&digest);
                     let (got, size) = Digest::of_reader(algorithm, file).map_err(RegistryError::file(&path, "read"))?;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod images;
+mod mirroring;
 mod pull;
 mod push;
 mod skopeo;

@@ -9,7 +9,7 @@ use crate::{Lab, serve_spec};
 fn blob(lab: &Lab, bytes: &[u8]) -> registry_mirror::Blob {
     let file = lab.dir.path().join("file");
     std::fs::write(&file, bytes).unwrap();
-    lab.store().put_artifact("airlab/k3s", "v1", &[("k3s", &file)]).unwrap().remove(0)
+    lab.store().put_artifact("airlab/k3s", "v1", &[("k3s", &file)]).unwrap().blobs.remove(0)
 }
 
 #[tokio::test]

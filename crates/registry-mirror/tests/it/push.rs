@@ -106,9 +106,10 @@ async fn a_wrong_digest_leaves_nothing() {
 
 #[tokio::test]
 async fn an_upload_continues_after_a_cut_connection() {
-    use tokio::io::AsyncWriteExt;
     let lab = Lab::start();
     let url = lab.begin("a").await;
+    let id = url.rsplit('/').next().unwrap();
+    let data = lab.dir.path().join("store/docker/registry/v2/repositories/a/_uploads").join(id).join("data");
     let path = url.split_once(&lab.host()).unwrap().1.to_owned();
     // A client that promises ten bytes, sends five and vanishes.
     let mut roots = rustls::RootCertStore::empty();
@@ -126,10 +127,14 @@ async fn an_upload_continues_after_a_cut_connection() {
         let mut tls = rustls::Stream::new(&mut session, &mut socket);
         write!(tls, "PATCH {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n01234").unwrap();
         tls.flush().unwrap();
+        // A socket that is closed with something unread resets the connection: first let the five bytes arrive.
+        let wait = std::time::Instant::now();
+        while std::fs::metadata(&data).unwrap().len() < 5 && wait.elapsed().as_secs() < 10 {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
     })
     .await
     .unwrap();
-    tokio::io::sink().flush().await.unwrap();
     let mut range = String::new();
     for _ in 0..200 {
         let look = lab.client.get(&url).send().await.unwrap();

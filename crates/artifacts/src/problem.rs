@@ -1,0 +1,119 @@
+//! What can go wrong with files from outside.
+
+use std::path::{Path, PathBuf};
+
+use steps::Problem;
+
+/// Every id of this crate.
+pub const PROBLEMS: &[&str] = &["AL-ART-001", "AL-ART-002", "AL-ART-003", "AL-ART-004", "AL-ART-005", "AL-ART-006"];
+
+/// A file is not there, not the right one, or cannot be fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// There is no such file.
+    #[error("{name}: {} is not there", path.display())]
+    Missing {
+        /// What the file is.
+        name: String,
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A file's content is not what it must be.
+    #[error("{name}: {origin} has SHA-256 {got} instead of {wanted}")]
+    WrongDigest {
+        /// What the file is.
+        name: String,
+        /// The file or address.
+        origin: String,
+        /// The SHA-256 it must have.
+        wanted: String,
+        /// The SHA-256 it has.
+        got: String,
+    },
+    /// A file's size is not what it must be.
+    #[error("{name}: {origin} has {got} bytes instead of {wanted}")]
+    WrongSize {
+        /// What the file is.
+        name: String,
+        /// The file or address.
+        origin: String,
+        /// Bytes it must have.
+        wanted: u64,
+        /// Bytes it has.
+        got: u64,
+    },
+    /// None of the addresses answered.
+    #[error("{name}: {url}: {why}")]
+    Unreachable {
+        /// What the file is.
+        name: String,
+        /// The last address tried.
+        url: String,
+        /// What happened.
+        why: String,
+    },
+    /// The lock file, or an entry of it, is not valid.
+    #[error("{origin}: {why}")]
+    Lock {
+        /// The lock file.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file could not be read or written.
+    #[error("{}: {doing} failed", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `write`.
+        doing: &'static str,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl ArtifactError {
+    pub(crate) fn file(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::File { path, doing, source }
+    }
+}
+
+impl Problem for ArtifactError {
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => PROBLEMS[0],
+            Self::WrongDigest { .. } => PROBLEMS[1],
+            Self::WrongSize { .. } => PROBLEMS[2],
+            Self::Unreachable { .. } => PROBLEMS[3],
+            Self::Lock { .. } => PROBLEMS[4],
+            Self::File { .. } => PROBLEMS[5],
+        }
+    }
+
+    fn args(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Missing { name, path } => vec![("name", name.clone()), ("path", path.display().to_string())],
+            Self::WrongDigest { name, origin, wanted, got } => vec![
+                ("name", name.clone()),
+                ("origin", origin.clone()),
+                ("wanted", wanted.clone()),
+                ("got", got.clone()),
+            ],
+            Self::WrongSize { name, origin, wanted, got } => vec![
+                ("name", name.clone()),
+                ("origin", origin.clone()),
+                ("wanted", wanted.to_string()),
+                ("got", got.to_string()),
+            ],
+            Self::Unreachable { name, url, why } => {
+                vec![("name", name.clone()), ("url", url.clone()), ("why", why.clone())]
+            }
+            Self::Lock { origin, why } => vec![("origin", origin.clone()), ("why", why.clone())],
+            Self::File { path, doing, source } => {
+                vec![("path", path.display().to_string()), ("doing", (*doing).to_owned()), ("why", source.to_string())]
+            }
+        }
+    }
+}

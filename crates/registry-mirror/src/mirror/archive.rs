@@ -1,0 +1,205 @@
+//! Files in a folder or in a tar, by name. Nothing is unpacked, so no name in an archive can do harm.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use tempfile::{NamedTempFile, TempPath};
+
+use crate::RegistryError;
+
+/// Manifests and configs are small; whatever is larger is none.
+const LARGEST_DOCUMENT: u64 = 16 << 20;
+/// How many links may lead to a file.
+const DEEPEST_LINK: usize = 8;
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// A folder or a tar.
+#[derive(Debug)]
+pub(super) struct Archive {
+    pub(super) path: PathBuf,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Folder,
+    Tar { plain: PathBuf, index: HashMap<String, Place>, _unpacked: Option<TempPath> },
+}
+
+#[derive(Debug)]
+enum Place {
+    Content { at: u64, size: u64 },
+    Link(String),
+}
+
+impl Archive {
+    /// Opens a folder, a tar, or a compressed tar, which is first unpacked into a temporary file in `scratch`.
+    pub(super) fn open(path: &Path, scratch: &Path) -> Result<Self, RegistryError> {
+        let read = || RegistryError::file(path, "read");
+        let kind = if path.is_dir() {
+            Kind::Folder
+        } else {
+            let mut file = File::open(path).map_err(read())?;
+            let mut plain = path.to_owned();
+            let mut unpacked = None;
+            if starts_with_gzip(&mut file).map_err(read())? {
+                let temporary = NamedTempFile::new_in(scratch).map_err(RegistryError::file(scratch, "write"))?;
+                io::copy(&mut MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)), &mut temporary.as_file())
+                    .map_err(|e| not_an_image(path, e.to_string()))?;
+                file = temporary.reopen().map_err(RegistryError::file(scratch, "read"))?;
+                plain = temporary.path().to_owned();
+                unpacked = Some(temporary.into_temp_path());
+            }
+            let index = index(&mut file).map_err(|e| not_an_image(path, format!("not a tar: {e}")))?;
+            Kind::Tar { plain, index, _unpacked: unpacked }
+        };
+        Ok(Self { path: path.to_owned(), kind })
+    }
+
+    /// Size of a file, or `None` where there is no such file.
+    pub(super) fn size(&self, name: &str) -> Option<u64> {
+        match &self.kind {
+            Kind::Folder => self.path.join(safe(name)?).metadata().ok().map(|m| m.len()),
+            Kind::Tar { index, .. } => resolve(index, name).map(|(_, size)| size),
+        }
+    }
+
+    /// A file's content.
+    pub(super) fn open_file(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
+        let missing = || io::Error::new(ErrorKind::NotFound, format!("{name} is not in it"));
+        match &self.kind {
+            Kind::Folder => Ok(Box::new(File::open(self.path.join(safe(name).ok_or_else(missing)?))?)),
+            Kind::Tar { plain, index, .. } => {
+                let (at, size) = resolve(index, name).ok_or_else(missing)?;
+                // Opened anew: a cloned handle would share its position with other readers.
+                let mut file = File::open(plain)?;
+                file.seek(SeekFrom::Start(at))?;
+                Ok(Box::new(file.take(size)))
+            }
+        }
+    }
+
+    /// A small file's content.
+    pub(super) fn document(&self, name: &str) -> Result<Vec<u8>, RegistryError> {
+        let read = || {
+            if self.size(name).is_some_and(|size| size > LARGEST_DOCUMENT) {
+                return Err(io::Error::other(format!("{name} is too large")));
+            }
+            let mut bytes = Vec::new();
+            self.open_file(name)?.take(LARGEST_DOCUMENT).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(|e| not_an_image(&self.path, e.to_string()))
+    }
+
+    /// Whether a file is compressed with gzip.
+    pub(super) fn is_gzip(&self, name: &str) -> bool {
+        let mut head = Vec::new();
+        let read = self.open_file(name).and_then(|file| file.take(2).read_to_end(&mut head));
+        read.is_ok() && head == GZIP
+    }
+}
+
+pub(super) fn not_an_image(path: &Path, why: impl Into<String>) -> RegistryError {
+    RegistryError::NotAnImage { origin: path.display().to_string(), why: why.into() }
+}
+
+fn starts_with_gzip(file: &mut File) -> io::Result<bool> {
+    let mut head = Vec::new();
+    (&*file).take(2).read_to_end(&mut head)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(head == GZIP)
+}
+
+fn index(file: &mut (impl Read + Seek)) -> io::Result<HashMap<String, Place>> {
+    let mut index = HashMap::new();
+    file.seek(SeekFrom::Start(0))?;
+    for entry in tar::Archive::new(file).entries_with_seek()? {
+        let entry = entry?;
+        let name = normal(&entry.path()?.to_string_lossy());
+        let link = entry.link_name()?.map(|target| target.to_string_lossy().into_owned());
+        let kind = entry.header().entry_type();
+        let place = match link {
+            Some(target) if kind.is_symlink() => Place::Link(beside(&name, &target)),
+            Some(target) if kind.is_hard_link() => Place::Link(normal(&target)),
+            _ if kind.is_file() => Place::Content { at: entry.raw_file_position(), size: entry.size() },
+            _ => continue,
+        };
+        index.insert(name, place);
+    }
+    Ok(index)
+}
+
+fn resolve(index: &HashMap<String, Place>, name: &str) -> Option<(u64, u64)> {
+    let mut name = normal(name);
+    for _ in 0..DEEPEST_LINK {
+        match index.get(&name)? {
+            Place::Content { at, size } => return Some((*at, *size)),
+            Place::Link(target) => name.clone_from(target),
+        }
+    }
+    None
+}
+
+/// A link's target as a name in the archive: relative to the folder of the link.
+fn beside(link: &str, target: &str) -> String {
+    let folder = link.rsplit_once('/').map_or("", |(folder, _)| folder);
+    normal(&format!("{folder}/{target}"))
+}
+
+/// A name without `.`, `..` and doubled slashes.
+fn normal(name: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in name.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}
+
+/// A name that stays inside its folder.
+fn safe(name: &str) -> Option<&str> {
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\\', ':']);
+    name.split('/').all(plain).then_some(name)
+}
+
+/// A reader over bytes that are already here.
+pub(super) fn bytes_reader(bytes: Vec<u8>) -> Box<dyn Read + Send> {
+    Box::new(Cursor::new(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_stay_inside() {
+        assert_eq!(normal("./a/../../b//c"), "b/c");
+        assert_eq!(beside("x/layer.tar", "../y.tar"), "y.tar");
+        assert!(safe("../x").is_none() && safe("/x").is_none() && safe("a\\b").is_none() && safe("C:/x").is_none());
+        assert_eq!(safe("blobs/sha256/ab"), Some("blobs/sha256/ab"));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn any_bytes_are_a_tar_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+            let _ = index(&mut Cursor::new(bytes));
+        }
+    }
+
+    #[test]
+    fn links_in_a_circle_lead_nowhere() {
+        let link = |to: &str| Place::Link(to.to_owned());
+        let index = HashMap::from([("a".to_owned(), link("b")), ("b".to_owned(), link("a"))]);
+        assert!(resolve(&index, "a").is_none());
+    }
+}
