@@ -32,7 +32,10 @@ pub(crate) fn run(words: &[String]) -> Ended {
     let mut missing: Vec<&str> = TOOLS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
     missing.dedup();
     if !missing.is_empty() {
-        return Err(format!("the proof looks with programs that are missing\nwhat to do:\n  {}", packages::command(&missing)));
+        return Err(format!(
+            "the proof looks with programs that are missing\nwhat to do:\n  {}",
+            packages::command(&missing)
+        ));
     }
     let packages = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "e2e"].iter().flat_map(|p| ["-p", p]);
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);

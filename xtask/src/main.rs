@@ -1,2 +1,61 @@
-//! Every chore, as `cargo xtask`.
-fn main() {}
+//! Every chore, as `cargo xtask`. One file per verb.
+
+mod bench;
+mod ci;
+mod docs;
+mod e2e;
+mod lab;
+mod packages;
+mod parts;
+mod provision;
+mod say;
+mod test;
+mod tidy;
+mod windows;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask provision [--lab FILE] [--engine NAME] [--yes] [--plan] [--output json]
+                         from nothing to a Ready lab: packages, parts, programs, then `airlab provision`
+cargo xtask status | destroy | ssh | run | vmrun ...
+                         build the programs, then the same verb of `airlab`
+cargo xtask test         everything that is checked before a change lands
+cargo xtask ci           test, the Windows check and the longer proofs, each with a time-out
+cargo xtask tidy         layers, dependency budgets, words, scripts
+cargo xtask docs         write the generated pages of docs/
+cargo xtask windows setup | check
+                         compile the whole workspace for Windows on this machine
+cargo xtask e2e smoke | lab | host | second | bad-input | bridge | all
+                         a lab up and down; the end-to-end proof, looked at from outside the product
+cargo xtask bench start  time to Ready against the bare floor
+";
+
+/// How a verb ends: an exit code, or a reason to stop in words.
+type Ended = Result<u8, String>;
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let (verb, rest) = words.split_first().map_or(("help", &words[..0]), |(verb, rest)| (verb.as_str(), rest));
+    let ended = match verb {
+        "provision" => provision::provision(rest),
+        "status" | "destroy" | "ssh" | "run" | "vmrun" | "config" => provision::pass(&words),
+        "test" => test::run(rest),
+        "ci" => ci::run(),
+        "tidy" => tidy::run(),
+        "docs" => docs::run(),
+        "windows" => windows::run(rest),
+        "bench" => bench::run(rest),
+        "e2e" if rest == ["smoke"] => lab::smoke(),
+        "e2e" => e2e::run(rest),
+        "help" | "--help" | "-h" => say::result(HELP),
+        other => say::not_yet(other),
+    };
+    ended.map_or_else(
+        |why| {
+            say::line(&format!("error: {why}"));
+            ExitCode::FAILURE
+        },
+        ExitCode::from,
+    )
+}

@@ -1,0 +1,97 @@
+//! `cargo xtask provision`: packages, parts and programs side by side, then `airlab provision`.
+
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use machine::{Cmd, Local};
+use steps::{Event, Outcome, Sink, Timeline};
+
+use crate::Ended;
+use crate::lab::target;
+use crate::packages;
+use crate::parts::full;
+use crate::say::Talk;
+
+/// The programs a lab is run with.
+const PROGRAMS: [&str; 3] = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli"];
+
+/// Everything from nothing to Ready. `words` are the arguments behind `provision`, handed on as they are.
+pub(crate) fn provision(words: &[String]) -> Ended {
+    let has = |flag: &str| words.iter().any(|w| w == flag);
+    let talk = Talk::start("cargo-provision", usual());
+    if has("--plan") {
+        let missing = packages::missing();
+        if !missing.is_empty() {
+            talk.say(&format!("system packages to be installed: {}", missing.join(" ")));
+        }
+        programs(&talk)?;
+    } else {
+        let demo = !has("--lab") && !std::path::Path::new("airlab.toml").exists();
+        packages::ensure(&talk, has("--yes") || has("-y"))?;
+        together(&talk, demo)?;
+    }
+    let code = airlab(&[&["provision".to_owned()], words].concat(), talk.clock.now())?;
+    if code == 0 && !has("--plan") {
+        talk.finished();
+    }
+    Ok(code)
+}
+
+/// Any other verb of airlab, with the programs built first.
+pub(crate) fn pass(words: &[String]) -> Ended {
+    let build = Local.take_over(&cargo_build().arg("--quiet")).map_err(|e| full(&e))?;
+    if build == 0 { airlab(words, Duration::ZERO) } else { Ok(1) }
+}
+
+/// The offline parts in one thread, the programs in another.
+fn together(talk: &Arc<Talk>, demo: bool) -> Result<(), String> {
+    thread::scope(|scope| {
+        let parts = scope.spawn(|| if demo { parts(talk) } else { Ok(()) });
+        let programs = programs(talk);
+        let parts = parts.join().unwrap_or_else(|_| Err("building the offline parts crashed".into()));
+        programs.and(parts)
+    })
+}
+
+fn parts(talk: &Talk) -> Result<(), String> {
+    let spec = demolab::Spec { cache: demolab::default_cache() };
+    demolab::build(&spec, talk).map(|_| ()).map_err(|e| format!("offline parts: {}", full(&e)))
+}
+
+/// Builds the programs a lab is run with.
+/// Builds the programs a lab is run with.
+pub(crate) fn programs(talk: &Talk) -> Result<(), String> {
+    let step = "programs".to_owned();
+    let start = Instant::now();
+    talk.emit(Event::Started { step: step.clone() });
+    let out = Local.run(&cargo_build().arg("--quiet")).map_err(|e| full(&e))?;
+    if out.code != 0 {
+        return Err(format!("cargo build failed:\n{}", out.error_text()));
+    }
+    talk.emit(Event::Finished { step, outcome: Outcome::Changed("built".into()), took: start.elapsed() });
+    Ok(())
+}
+
+fn cargo_build() -> Cmd {
+    let packages = PROGRAMS.iter().flat_map(|p| ["-p", p]);
+    Cmd::new(cargo()).args(["build", "--locked"]).args(packages).timeout(Duration::from_secs(3600))
+}
+
+/// The cargo that runs us.
+pub(crate) fn cargo() -> String {
+    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+}
+
+/// Runs the built airlab with these words; its clock goes on from `before`.
+fn airlab(words: &[String], before: Duration) -> Ended {
+    let program = target().join("debug").join(format!("airlab{}", std::env::consts::EXE_SUFFIX));
+    let cmd = Cmd::new(program).args(words).env("AIRLAB_STARTED_MS", before.as_millis().to_string());
+    let code = Local.take_over(&cmd).map_err(|e| full(&e))?;
+    Ok(u8::try_from(code).unwrap_or(1))
+}
+
+/// A first run on two quiet cores: every step, the second at which it ends, and the seconds it takes.
+fn usual() -> Timeline {
+    Timeline::new([("node-image", 220, 200), ("programs", 330, 320), ("kubernetes", 520, 500)], 620)
+}

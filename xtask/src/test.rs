@@ -1,0 +1,42 @@
+//! `cargo xtask test`: everything that is checked before a change lands.
+
+use machine::{Cmd, Local};
+
+use crate::Ended;
+use crate::lab::myself;
+use crate::parts::{Part, Score};
+use crate::provision::cargo;
+
+/// Runs every part; with names, only those.
+pub(crate) fn run(names: &[String]) -> Ended {
+    let mut score = Score::default();
+    for (part, quiet) in parts() {
+        if names.is_empty() || names.iter().any(|n| n == part.name) {
+            score.run(&part, quiet);
+        }
+    }
+    Ok(score.close())
+}
+
+/// The parts in order of cost; the quiet ones show their output only when they fail.
+pub(crate) fn parts() -> Vec<(Part, bool)> {
+    let cargo = || Cmd::new(cargo());
+    let nextest = Local.run(&Cmd::new("cargo-nextest").args(["nextest", "--version"])).is_ok_and(|out| out.code == 0);
+    let tests: &[&str] = if nextest {
+        &["nextest", "run", "--workspace", "--locked", "--status-level", "slow", "--final-status-level", "fail"]
+    } else {
+        &["test", "--workspace", "--locked", "--lib", "--bins", "--tests", "--quiet"]
+    };
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
+    let part = |name, cmd, minutes| Part { name, cmd, minutes };
+    let docs = cargo().args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
+    vec![
+        (part("format", cargo().args(["fmt", "--all", "--check"]), 2), true),
+        (part("tidy", myself().arg("tidy"), 5), false),
+        (part("lints", cargo().args(clippy), 25), true),
+        (part("tests", cargo().args(tests.iter().copied()), 30), false),
+        (part("examples", cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]), 15), true),
+        (part("manual", docs.env("RUSTDOCFLAGS", "-D warnings"), 10), true),
+        (part("lab", myself().args(["e2e", "smoke"]), 25), false),
+    ]
+}
