@@ -54,6 +54,7 @@ pub(crate) fn supervise(vmx: &str) -> Result<(), Failure> {
     let mut vm = Vm::open(vmx).map_err(failed)?;
     let place = Place::of(&home, &vm.id);
     let held = place.lock()?;
+    cover()?;
     let groups = Groups::of(&vm.id);
     mark_locked(&vm)?;
     let mut told = false;
@@ -73,6 +74,15 @@ pub(crate) fn supervise(vmx: &str) -> Result<(), Failure> {
     }
     drop(held);
     result.map_err(failed)
+}
+
+/// systemd-nspawn keeps a folder per machine name here and, where /run is not in memory, leaves it behind: in this mount
+/// namespace it is a file system of its own.
+fn cover() -> Result<(), Failure> {
+    let dir = std::path::Path::new("/run/systemd/nspawn");
+    files::dir(dir)?;
+    rustix::mount::mount("tmpfs", dir, "tmpfs", rustix::mount::MountFlags::empty(), None)
+        .map_err(Failure::host("covering /run/systemd/nspawn"))
 }
 
 /// The folder by which VMware shows that a .vmx is in use.

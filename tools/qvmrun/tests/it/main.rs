@@ -1,5 +1,6 @@
 //! The qvmrun program from the outside: its words, and the whole life of a machine.
 #![cfg(target_os = "linux")]
+#![allow(unreachable_pub, clippy::print_stderr)] // a test program has no outside; it says why it skips
 
 mod lab;
 mod life;

@@ -16,10 +16,12 @@ ip link set ens160 up
 echo "system up: $(cat /proc/cmdline)"
 echo "memory: $(grep MemTotal /proc/meminfo)"
 echo "panic: $(cat /proc/sys/kernel/panic)"
-date -s 2001-01-01 2>/dev/null && echo "clock: writable"
+date -s 2001-01-01 > /dev/null 2>&1
+echo "year: $(date +%Y)"
 mkdir /sys/fs/cgroup/memory/mine 2>/dev/null && echo "groups: writable"
 echo 1 > /proc/sys/vm/swappiness 2>/dev/null && echo "sysctl: writable"
-nc -lk -p 80 -e echo hello &
+echo "end of report"
+nc -ll -p 80 -e echo hello &
 while true; do sleep 1; done
 "#;
 
