@@ -17,6 +17,7 @@ pub struct Reply {
 
 impl Reply {
     /// A success with this output.
+    #[cfg(target_os = "linux")]
     pub(crate) fn ok(stdout: impl Into<String>) -> Self {
         Self { stdout: stdout.into(), ..Self::default() }
     }

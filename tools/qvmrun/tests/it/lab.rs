@@ -8,11 +8,32 @@ use machine::{Cmd, Local, Output};
 pub struct Lab {
     dir: tempfile::TempDir,
     engine: &'static str,
+    /// Calls are made from this network namespace, where the test has made one.
+    network: Option<PathBuf>,
 }
 
 impl Lab {
     pub fn new(engine: &'static str) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), engine }
+        Self { dir: tempfile::tempdir().unwrap(), engine, network: None }
+    }
+
+    /// A lab whose calls are made from a network namespace of its own: the "host" of bridge mode.
+    pub fn in_a_network_of_its_own(engine: &'static str) -> Self {
+        let mut lab = Self::new(engine);
+        let file = lab.dir().join("outer");
+        std::fs::write(&file, "").unwrap();
+        let make = format!("--net={}", file.display());
+        Local.run_ok(&Cmd::new("unshare").args([make.as_str(), "ip", "link", "set", "lo", "up"])).unwrap();
+        lab.network = Some(file);
+        lab
+    }
+
+    /// A command where this lab's calls are made from.
+    pub fn cmd(&self, program: &str) -> Cmd {
+        match &self.network {
+            Some(file) => Cmd::new("nsenter").args([format!("--net={}", file.display()), "--".into(), program.into()]),
+            None => Cmd::new(program),
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -32,7 +53,7 @@ impl Lab {
     }
 
     pub fn qvmrun(&self, args: &[&str]) -> Output {
-        let cmd = Cmd::new(env!("CARGO_BIN_EXE_qvmrun")).args(args).timeout(Duration::from_secs(240));
+        let cmd = self.cmd(env!("CARGO_BIN_EXE_qvmrun")).args(args).timeout(Duration::from_secs(240));
         Local.run(&cmd.env("QVMRUN_HOME", self.home()).env("QVMRUN_ENGINE", self.engine)).unwrap()
     }
 
@@ -41,5 +62,13 @@ impl Lab {
         let out = self.qvmrun(args);
         assert_eq!(out.code, 0, "{args:?}: {} {}", out.text(), out.error_text());
         out.text()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if let Some(file) = &self.network {
+            let _ = Local.run(&Cmd::new("umount").arg(file));
+        }
     }
 }

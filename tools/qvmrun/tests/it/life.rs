@@ -221,3 +221,30 @@ fn an_installer_that_needs_a_machine_is_refused_with_the_engine_to_use() {
     assert_eq!(lab.ok(&["list"]), "Total running VMs: 0");
     assert_eq!(key(&vmx, "cleanShutdown"), "TRUE");
 }
+
+#[test]
+fn in_bridge_mode_nodes_are_reached_at_their_own_addresses() {
+    if let Some(why) = tiny::missing() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let lab = Lab::in_a_network_of_its_own("container");
+    let installer = tiny::installer(lab.dir(), true);
+    let vmx = machine(&lab, "one", DiskFormat::Sparse, &installer, &tiny::seed(lab.dir(), "one", "10.99.9.10"));
+    let down = Down(&lab, vec![vmx.clone()]);
+    let up = ["net", "up", "10.99.9.1/24", "--mode", "bridge", "--forward", "10.99.9.10:80"];
+    let facts: serde_json::Value = serde_json::from_str(&lab.ok(&up)).unwrap();
+    assert_eq!((facts["enter"].as_array().unwrap().len(), facts["reach"].as_object().unwrap().len()), (0, 0));
+    lab.ok(&["-T", "ws", "start", &vmx, "nogui"]);
+    assert_eq!(lab.ok(&["getGuestIPAddress", &vmx, "-wait"]), "10.99.9.10");
+    let hello = || Local.run(&lab.cmd("busybox").args(["nc", "-w", "2", "10.99.9.10", "80"])).unwrap().text();
+    until("an answer at the node's own address", || hello() == "hello");
+    lab.ok(&["disconnectNamedDevice", &vmx, "ethernet0"]);
+    assert_eq!(hello(), "");
+    lab.ok(&["connectNamedDevice", &vmx, "ethernet0"]);
+    until("an answer after the cable is back", || hello() == "hello");
+    lab.ok(&["stop", &vmx, "hard"]);
+    lab.ok(&["net", "down"]);
+    drop(down);
+    assert_ne!(Local.run(&lab.cmd("ip").args(["link", "show", "vmnet1"])).unwrap().code, 0);
+}
