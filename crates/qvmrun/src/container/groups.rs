@@ -86,8 +86,11 @@ impl Groups {
         Ok(())
     }
 
-    /// Moves this process into the node's groups (version 1).
+    /// Moves this process into the node's groups. On version 2 it is in its scope already.
     pub(crate) fn enter(&self) -> Result<(), Failure> {
+        if self.version == Version::Two {
+            return Ok(());
+        }
         for top in self.tops() {
             files::put(&top.join("node/cgroup.procs"), "0")?;
         }

@@ -1,6 +1,7 @@
 //! The qvmrun program from the outside: its words, and the whole life of a machine.
 #![cfg(target_os = "linux")]
-#![allow(unreachable_pub, clippy::print_stderr)] // a test program has no outside; it says why it skips
+// a test program has no outside; it says why it skips
+#![allow(unreachable_pub, clippy::print_stderr, clippy::unwrap_used)]
 
 mod lab;
 mod life;
