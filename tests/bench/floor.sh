@@ -104,7 +104,7 @@ start_node() { # index name
     [ -f "$c/cgroup.procs" ] || continue
     mkdir -p "$c/$ns-$n" 2> /dev/null || continue
     for f in cpuset.cpus cpuset.mems; do
-      if [ -s "$c/$f" ]; then cat "$c/$f" > "$c/$ns-$n/$f"; fi
+      if [ -f "$c/$f" ]; then cat "$c/$f" > "$c/$ns-$n/$f"; fi
     done
   done
   (
@@ -135,7 +135,7 @@ for i in 0 1 2; do
 done
 for job in "${jobs[@]}"; do wait "$job"; done
 ln -s "$K3S" "$WORK/kubectl"
-sed "s|/opt/floor|$WORK|" "$WORK/pki/admin.kubeconfig" > "$WORK/admin"
+sed "s|/opt/floor|$WORK|g" "$WORK/pki/admin.kubeconfig" > "$WORK/admin"
 say "three disks written"
 for i in 0 1 2; do start_node "$i" "${nodes[i]}"; done
 say "three containers started"
