@@ -18,9 +18,12 @@ use crate::say;
 /// What a check found wrong, one line each.
 type Findings = Result<Vec<String>, String>;
 
+/// A check with its name.
+type Check = (&'static str, fn() -> Findings);
+
 /// Runs every check.
 pub(crate) fn run() -> Ended {
-    let checks: [(&str, fn() -> Findings); 8] = [
+    let checks: [Check; 8] = [
         ("layers", layers::check),
         ("dependency budgets", budgets::trees),
         ("lock file", budgets::lock),

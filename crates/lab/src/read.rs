@@ -347,7 +347,7 @@ impl Reader<'_> {
             self.flaw(span("address"), kind);
         }
         let memory = self.number(section, "memory_mib", 512..=1_048_576, 2048);
-        if memory % 4 != 0
+        if !memory.is_multiple_of(4)
             && let Some(value) = section.table.and_then(|t| t.get("memory_mib"))
         {
             self.bad(section, "memory_mib", value, "a multiple of 4, as VMware wants it");

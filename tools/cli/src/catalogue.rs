@@ -38,8 +38,23 @@ macro_rules! chapters {
 
 /// One line per crate: the folder name of its messages, and its list of ids. Keep it in alphabetical order.
 pub(crate) const CHAPTERS: &[Chapter] = chapters![
+    "airlab" airlab::PROBLEMS,
+    "artifacts" artifacts::PROBLEMS,
     "cli" crate::failure::PROBLEMS,
+    "cloudinit" cloudinit::PROBLEMS,
+    "demolab" demolab::PROBLEMS,
+    "envcheck" envcheck::PROBLEMS,
+    "k3s-bootstrap" k3s_bootstrap::PROBLEMS,
+    "kubecfg" kubecfg::PROBLEMS,
+    "lab" lab::PROBLEMS,
+    "machine" machine::PROBLEMS,
+    "pki" pki::PROBLEMS,
+    "qvmrun" qvmrun::PROBLEMS,
+    "registry-mirror" registry_mirror::PROBLEMS,
+    "seed-iso" seed_iso::PROBLEMS,
     "steps" steps::PROBLEMS,
+    "timesync" timesync::PROBLEMS,
+    "vmware" vmware::PROBLEMS,
 ];
 
 /// The texts of one problem; `{name}` stands for an argument of the problem.

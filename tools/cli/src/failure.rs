@@ -5,7 +5,7 @@ use std::fmt;
 use steps::Problem;
 
 /// Ids of the problems that belong to the tools themselves.
-pub const PROBLEMS: &[&str] = &["AL-CLI-001", "AL-CLI-002", "AL-CLI-003"];
+pub(crate) const PROBLEMS: &[&str] = &["AL-CLI-001", "AL-CLI-002", "AL-CLI-003"];
 
 /// Any [`Problem`], boxed so that `?` turns every library's error into it.
 pub struct Failure(Box<dyn Problem>);

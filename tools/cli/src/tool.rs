@@ -115,7 +115,10 @@ mod tests {
 
     #[derive(Debug, clap::Subcommand, PartialEq)]
     enum Verb {
-        Go { far: bool },
+        Go {
+            #[arg(long)]
+            far: bool,
+        },
     }
 
     fn words(line: &str) -> Vec<std::ffi::OsString> {
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_common_options_may_stand_before_and_behind_the_verb() {
-        for line in ["tool --output json -q go true", "tool go true -q --output json"] {
+        for line in ["tool --output json -q go --far", "tool go --far -q --output json"] {
             let (global, args) = Tool::new("tool").parse::<Args>(words(line)).unwrap();
             assert_eq!(
                 (global.output, global.quiet, args.verb),

@@ -17,6 +17,11 @@ fn names(message: &Message) -> BTreeSet<String> {
     inside.filter(word).map(str::to_owned).collect()
 }
 
+/// The arguments of a message, all empty.
+fn nothing(message: &Message) -> Vec<(&'static str, String)> {
+    names(message).into_iter().map(|name| (&*name.leak(), String::new())).collect()
+}
+
 fn sources(dir: &Path, out: &mut String) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -68,7 +73,7 @@ fn faults(chapter: &Chapter) -> Vec<String> {
         if message.fix.is_some() && message.fix != other.fix {
             faults.push(format!("{name}: {id}: the command differs between the languages"));
         }
-        if other.what == message.what {
+        if other.what == message.what && fill(&message.what, &nothing(message)).chars().any(char::is_alphabetic) {
             faults.push(format!("{name}: {id} is not translated"));
         }
         if !matches!(message.exit, Some(1..=3 | 10..=79 | 90)) {
@@ -87,8 +92,8 @@ fn every_id_has_its_message_in_every_language_and_no_message_is_stale() {
 #[test]
 fn the_test_above_finds_faults() {
     let en =
-        "[AL-X-1]\nexit = 4\nwhat = \"{nowhere_in_code}\"\nwhy = \"w\"\nfix = \"a\"\n[AL-X-2]\nwhat=\"x\"\nwhy=\"y\"\n";
-    let ko = "[AL-X-1]\nwhat = \"{nowhere_in_code}\"\nwhy = \"w\"\nfix = \"b\"\n";
+        "[AL-X-1]\nexit = 4\nwhat = \"no {nowhere_in_code}\"\nwhy = \"w\"\nfix = \"a\"\n[AL-X-2]\nwhat=\"x\"\nwhy=\"y\"\n";
+    let ko = "[AL-X-1]\nwhat = \"no {nowhere_in_code}\"\nwhy = \"w\"\nfix = \"b\"\n";
     let found = faults(&Chapter { name: "steps", problems: &["AL-X-1", "AL-X-3"], en, ko }).join("\n");
     let missing = ["no message for AL-X-3", "no error has", "only there", "`advice`", "no argument", "differs"];
     for part in missing.iter().chain(&["not translated", "outside the documented"]) {
