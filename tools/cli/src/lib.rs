@@ -28,6 +28,8 @@ mod failure;
 pub mod k3s_bootstrap;
 pub mod kubecfg;
 mod language;
+#[cfg(test)]
+mod pages;
 pub mod registry_mirror;
 pub mod seed_iso;
 mod table;
@@ -41,5 +43,5 @@ pub use explain::{Explained, explain};
 pub use failure::Failure;
 pub use language::Language;
 pub use table::table;
-pub use tool::{Ended, Tool};
+pub use tool::{Ended, Tool, not_yet};
 pub use ui::{Global, Output, Ui, cache_dir};
