@@ -28,6 +28,7 @@ mod failure;
 pub mod k3s_bootstrap;
 pub mod kubecfg;
 mod language;
+mod node;
 #[cfg(test)]
 mod pages;
 pub mod registry_mirror;
