@@ -7,10 +7,10 @@ use serde::Deserialize;
 use crate::language::Language;
 
 /// The ids one crate can answer with, and the sentences for them.
+// At run time an id is looked up as it comes; the names and lists are what the sentences are tested against.
+#[cfg_attr(not(test), expect(dead_code, reason = "read by the tests of the catalogue"))]
 pub(crate) struct Chapter {
     pub(crate) name: &'static str,
-    // the sentences are tested against the ids; at run time an id is looked up as it comes
-    #[cfg_attr(not(test), allow(dead_code, reason = "read by the tests of the catalogue"))]
     pub(crate) problems: &'static [&'static str],
     en: &'static str,
     ko: &'static str,

@@ -5,7 +5,7 @@ use std::fmt;
 use steps::Problem;
 
 /// Ids of the problems that belong to the tools themselves.
-pub(crate) const PROBLEMS: &[&str] = &["AL-CLI-001", "AL-CLI-002", "AL-CLI-003"];
+pub(crate) const PROBLEMS: &[&str] = &["AL-CLI-001", "AL-CLI-002", "AL-CLI-003", "AL-CLI-004"];
 
 /// Any [`Problem`], boxed so that `?` turns every library's error into it.
 pub struct Failure(Box<dyn Problem>);
@@ -19,6 +19,11 @@ impl Failure {
     /// This verb is not there yet: exit code 2.
     pub fn not_yet(verb: &str) -> Self {
         NotYet { verb: verb.to_owned() }.into()
+    }
+
+    /// A person was asked to type `name` to confirm, and did not.
+    pub fn declined(name: &str) -> Self {
+        Declined { name: name.to_owned() }.into()
     }
 
     /// The system refused something that no library names; `doing` says what was tried (`writing the result`).
@@ -86,5 +91,21 @@ impl Problem for Interrupted {
 
     fn args(&self) -> Vec<(&'static str, String)> {
         vec![("command", self.command.clone())]
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("not confirmed by typing {name}")]
+struct Declined {
+    name: String,
+}
+
+impl Problem for Declined {
+    fn id(&self) -> &'static str {
+        "AL-CLI-004"
+    }
+
+    fn args(&self) -> Vec<(&'static str, String)> {
+        vec![("name", self.name.clone())]
     }
 }
