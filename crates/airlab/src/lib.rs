@@ -1,1 +1,34 @@
 //! The composition: plan, provision, status, destroy.
+//!
+//! A [`Context`] is a lab with its paths and its provider. [`provision`] brings it up, [`status`] looks at it,
+//! [`destroy`] removes it. Each is one plain function; none believes a file about the state of the world.
+
+mod cluster;
+mod context;
+mod destroy;
+mod failure;
+mod images;
+mod kubeconfig;
+mod lock;
+mod machines;
+mod nodes;
+mod plan;
+mod provider;
+mod provision;
+mod ready;
+mod registry;
+mod run;
+mod secrets;
+mod sources;
+mod status;
+
+pub use context::{Context, Login};
+pub use destroy::destroy;
+pub use failure::{AirlabError, Failure, PROBLEMS};
+pub use lock::RunLock;
+pub use plan::{Action, Plan, STEPS, Stage};
+pub use provider::{ClockOwner, Facts, Provider};
+pub use provision::provision;
+pub use ready::{Destroyed, Finding, NodeState, NodeStatus, Ready, ReadyNode, RegistryStatus, Status};
+pub use sources::{Source, Sources};
+pub use status::status;

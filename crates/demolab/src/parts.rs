@@ -63,7 +63,8 @@ fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-fn description() -> Vec<String> {
+/// What is a stand-in, and for what: one line each.
+pub fn description() -> Vec<String> {
     [
         "installer ISO: stands for Ubuntu Server 22.04's; it follows subiquity's unattended path and Ubuntu's volume structure",
         "node image: Debian 12 by mmdebstrap, stands for the Ubuntu that the real ISO installs",

@@ -1,6 +1,7 @@
 //! The command line of `airlab`.
 
 mod config;
+mod host;
 mod lab_args;
 mod network;
 mod provision;

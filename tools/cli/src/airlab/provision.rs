@@ -1,6 +1,6 @@
 //! `airlab provision`, `status` and `destroy`.
 
-use std::io::{BufRead, IsTerminal};
+use std::io::BufRead;
 
 use airlab::{Context, Facts, Plan, Ready, Status};
 use steps::{Sink, Timeline};
@@ -52,7 +52,8 @@ async fn work(ui: &Ui, context: &Context, facts: &Facts) -> Ended {
         [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],
         80,
     );
-    let kind = format!("provision-{}{}", context.lab.name, if context.files.kubeconfig().exists() { "-again" } else { "" });
+    let kind =
+        format!("provision-{}{}", context.lab.name, if context.files.kubeconfig().exists() { "-again" } else { "" });
     ui.expect(&kind, usual);
     let ready = airlab::provision(context, &sources, facts, ui as &dyn Sink).await.map_err(stopped)?;
     ui.finished();
@@ -140,10 +141,11 @@ fn confirm(ui: &Ui, context: &Context, yes: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let name = &context.lab.name;
-    ui.show(&format!("This removes the nodes {} with their disks, and the lab's keys.\nType the lab's name ({name}) to go on: ",
-        context.lab.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ")));
+    ui.show(&format!(
+        "This removes the nodes {} with their disks, and the lab's keys.\nType the lab's name ({name}) to go on: ",
+        context.lab.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ")
+    ));
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(|e| Failure::system("reading the answer", e))?;
     if line.trim() == name { Ok(()) } else { Err(Failure::declined(name)) }
 }
-

@@ -3,7 +3,7 @@
 use airlab::{Context, Source, Sources};
 use steps::Sink;
 
-use crate::{Failure, cache_dir};
+use crate::Failure;
 
 /// The sources of a lab; builds the offline parts where the lab asks for them and they are not in the cache.
 pub(super) fn ready(context: &Context, sink: &dyn Sink) -> Result<Sources, Failure> {
@@ -16,21 +16,20 @@ pub(super) fn ready(context: &Context, sink: &dyn Sink) -> Result<Sources, Failu
 /// The sources as far as they can be named without building anything.
 pub(super) fn on_paper(context: &Context) -> Sources {
     Sources::named(&context.lab.artifacts).unwrap_or_else(|| {
-        let cache = demolab::cache_dir();
+        let cache = demolab::default_cache();
         let part = |name: &str| Source { path: cache.join(name), sha256: None };
         Sources {
             iso: part("installer (demo)"),
             k3s: part("k3s (demo)"),
             airgap: part("air-gap images (demo)"),
             images: Vec::new(),
-            stand_ins: demolab::STAND_INS.iter().map(|s| (*s).to_owned()).collect(),
+            stand_ins: demolab::description(),
         }
     })
 }
 
 fn demo(sink: &dyn Sink) -> Result<Sources, Failure> {
-    let _ = cache_dir();
-    let parts = demolab::build(&demolab::Spec { cache: demolab::cache_dir() }, sink)?;
+    let parts = demolab::build(&demolab::Spec { cache: demolab::default_cache() }, sink)?;
     let part = |path| Source { path, sha256: None };
     Ok(Sources {
         iso: part(parts.installer_iso),

@@ -1,0 +1,73 @@
+//! Removing a lab: everything it made, nothing else.
+
+use std::path::{Path, PathBuf};
+
+use steps::Sink;
+
+use crate::registry::Registry;
+use crate::run::Run;
+use crate::{AirlabError, Context, Destroyed, Failure, kubeconfig};
+
+/// Removes machines, registry process, network, kubeconfig entries and the lab's folder, in this order. What is gone
+/// already is no error. `caches` are only named: they stay.
+pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -> Result<Destroyed, Failure> {
+    let (lab, files) = (&context.lab, &context.files);
+    let run = Run::new(lab, files, sink);
+    let mut removed = Vec::new();
+    let vmrun = context.provider.vmrun();
+    run.step("machines", async {
+        for node in &lab.nodes {
+            let vmx = files.vmx(&node.name);
+            if !vmx.exists() {
+                continue;
+            }
+            vmrun.ensure_deleted(&vmx).await?;
+            remove_dir(&files.machine(&node.name))?;
+            run.changed(format!("{}: machine and disk deleted", node.name));
+        }
+        Ok(())
+    })
+    .await?;
+    run.step("registry", async {
+        if Registry::new(lab, files, "", &context.beside).stop().await? {
+            run.changed("registry process ended");
+        }
+        Ok(())
+    })
+    .await?;
+    run.step("kubeconfig", async {
+        if let Some(path) = kubeconfig::remove(context)? {
+            run.changed(format!("entries of {} removed from {}", lab.name, path.display()));
+        }
+        Ok(())
+    })
+    .await?;
+    run.step("network", async {
+        if files.root().exists() {
+            context.provider.network_down()?;
+            run.changed("network and forwards removed");
+        }
+        Ok(())
+    })
+    .await?;
+    run.step("files", async {
+        if files.root().exists() {
+            remove_dir(files.root())?;
+            run.changed(format!("{} deleted", files.root().display()));
+        }
+        Ok(())
+    })
+    .await?;
+    removed.extend(run.changes());
+    let kept = caches.into_iter().filter(|c| c.exists()).map(|c| format!("{} (cache)", c.display())).collect();
+    Ok(Destroyed { removed, kept })
+}
+
+fn remove_dir(dir: &Path) -> Result<(), Failure> {
+    match std::fs::remove_dir_all(dir) {
+        Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+            Err(AirlabError::File { path: dir.to_owned(), action: "not deleted", source }.into())
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,38 @@
+//! What nodes take from the registry: container images, and the files of k3s itself.
+
+use lab::Lab;
+use registry_mirror::Blob;
+
+/// The k3s files as they lie in the registry.
+#[derive(Debug, Clone)]
+pub(crate) struct Payload {
+    k3s: Blob,
+    airgap: Blob,
+    /// File name of the air-gap images on the node; holds their digest, since k3s skips a changed file of equal size.
+    airgap_name: String,
+}
+
+impl Payload {
+    /// The repository that holds the k3s files.
+    pub(crate) const REPOSITORY: &'static str = "airlab/k3s";
+
+    pub(crate) fn new(k3s: Blob, airgap: Blob) -> Self {
+        let ending = if airgap.title.ends_with(".gz") { "tar.gz" } else { "tar" };
+        let short: String = hex(&airgap).chars().take(12).collect();
+        Self { airgap_name: format!("airgap-{short}.{ending}"), k3s, airgap }
+    }
+
+    /// What every node fetches, by digest.
+    pub(crate) fn artifacts(&self, lab: &Lab) -> Vec<k3s_bootstrap::Artifact> {
+        let url = |blob: &Blob| format!("https://{}{}", lab.registry_address(), blob.url_path);
+        vec![
+            k3s_bootstrap::Artifact::binary(url(&self.k3s), hex(&self.k3s)),
+            k3s_bootstrap::Artifact::images(url(&self.airgap), hex(&self.airgap), &self.airgap_name),
+        ]
+    }
+}
+
+fn hex(blob: &Blob) -> String {
+    let digest = blob.digest.to_string();
+    digest.trim_start_matches("sha256:").to_owned()
+}

@@ -1,0 +1,100 @@
+//! The files of the nodes' machines: seed, disk and configuration.
+
+use std::path::{Path, PathBuf};
+
+use lab::{DiskFormat, Firmware, Lab, Layout, Node};
+use vmware::{DiskBus, NodeSpec, Vmdk, Vmx};
+
+use crate::run::Run;
+use crate::{AirlabError, Failure};
+
+/// Bytes in a GiB.
+const GIB: u64 = 1 << 30;
+
+/// A node's machine as the library of machines wants to hear it.
+pub(crate) fn spec(lab: &Lab, files: &Layout, node: &Node) -> NodeSpec {
+    let (firmware, disk_bus) = match lab.vm.firmware {
+        Firmware::Bios => (vmware::Firmware::Bios, DiskBus::Sata),
+        Firmware::Efi => (vmware::Firmware::Efi, DiskBus::Nvme),
+    };
+    NodeSpec {
+        name: node.name.clone(),
+        memory_mib: node.memory_mib,
+        cpus: node.cpus,
+        mac: node.mac.clone(),
+        disk_file: format!("{}.vmdk", node.name),
+        installer: Some(files.installer()),
+        cidata: Some(files.cidata(&node.name)),
+        vnet: "VMnet1".into(),
+        firmware,
+        disk_bus,
+        hw_version: lab.vm.hardware,
+        serial_log: "serial0.log".into(),
+    }
+}
+
+/// A node's disk.
+pub(crate) fn disk(lab: &Lab) -> Vmdk {
+    let format = match lab.vm.disk_format {
+        DiskFormat::Sparse => vmware::DiskFormat::Sparse,
+        DiskFormat::Flat => vmware::DiskFormat::Flat,
+    };
+    Vmdk { capacity_bytes: lab.vm.disk_gib * GIB, format }
+}
+
+/// Writes what is missing of a node's machine. An existing disk is never touched, an existing .vmx only where keys of
+/// ours differ and the machine is off (Workstation rewrites the file of a running one).
+pub(crate) fn ensure(run: &Run<'_>, node: &Node, running: bool) -> Result<PathBuf, Failure> {
+    let files = run.files;
+    let vmx = files.vmx(&node.name);
+    let folder = files.machine(&node.name);
+    std::fs::create_dir_all(&folder).map_err(|source| AirlabError::File {
+        path: folder,
+        action: "not made",
+        source,
+    })?;
+    let path = files.disk(&node.name);
+    if !path.exists() {
+        disk(run.lab).create(&path)?;
+        run.changed(format!("{}: disk of {} GiB", node.name, run.lab.vm.disk_gib));
+    }
+    let wanted = Vmx::for_node(&spec(run.lab, files, node));
+    match read(&vmx)? {
+        None => {
+            machine::write_file(&vmx, wanted.render().as_bytes(), 0o644)?;
+            run.changed(format!("{}: machine written", node.name));
+        }
+        Some(text) if !running => {
+            let mut seen = Vmx::parse(&text)?;
+            let stale = differing(&seen, &wanted);
+            if !stale.is_empty() {
+                for (key, value) in &stale {
+                    seen.set(key, value);
+                }
+                machine::write_file(&vmx, seen.render().as_bytes(), 0o644)?;
+                let keys: Vec<&str> = stale.iter().map(|(k, _)| k.as_str()).collect();
+                run.changed(format!("{}: machine edited ({})", node.name, keys.join(", ")));
+            }
+        }
+        Some(_) => {}
+    }
+    Ok(vmx)
+}
+
+/// Keys of `wanted` that `seen` holds otherwise. Drives are left out: after the installation they are empty.
+fn differing(seen: &Vmx, wanted: &Vmx) -> Vec<(String, String)> {
+    wanted
+        .entries()
+        .filter(|(key, _)| !key.starts_with("sata0:1") && !key.starts_with("sata0:2"))
+        .filter(|(key, value)| seen.get(key) != Some(*value))
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(AirlabError::File { path: path.to_owned(), action: "not read", source }.into()),
+    }
+}

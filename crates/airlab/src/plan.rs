@@ -1,0 +1,240 @@
+//! What a provision would do, in order, without doing any of it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use lab::{Lab, Layout, Node, Role};
+use serde::Serialize;
+use vmware::Vmx;
+use vmware::vmrun::Command;
+
+use crate::{Provider, Sources, machines};
+
+/// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`.
+pub const STEPS: &[&str] = &[
+    "files",
+    "network",
+    "keys",
+    "images",
+    "registry",
+    "installer",
+    "machines",
+    "install",
+    "clocks",
+    "server",
+    "agents",
+    "kubeconfig",
+    "ready",
+];
+
+/// One thing a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+pub enum Action {
+    /// Reads or checks a file.
+    Check {
+        /// What.
+        path: PathBuf,
+        /// What it is checked against.
+        against: String,
+    },
+    /// Writes a file of the lab.
+    Write {
+        /// Where.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
+    /// Runs a program on this host.
+    Run {
+        /// Program and arguments.
+        argv: Vec<String>,
+    },
+    /// Works on a node over SSH.
+    Node {
+        /// `user@address`.
+        target: String,
+        /// What is done there.
+        what: String,
+    },
+    /// Changes something of the host outside the lab's folder; undone by `destroy`.
+    Host {
+        /// What changes.
+        what: String,
+    },
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Check { path, against } => write!(f, "check  {} ({against})", path.display()),
+            Self::Write { path, what } => write!(f, "write  {} ({what})", path.display()),
+            Self::Run { argv } => {
+                let mut words = argv.iter();
+                let cmd = machine::Cmd::new(words.next().map_or("", String::as_str)).args(words.map(String::as_str));
+                write!(f, "run    {cmd}")
+            }
+            Self::Node { target, what } => write!(f, "ssh    {target}: {what}"),
+            Self::Host { what } => write!(f, "host   {what}"),
+        }
+    }
+}
+
+/// A step with what it does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stage {
+    /// The step's name, one of [`STEPS`].
+    pub step: &'static str,
+    /// What it does, in order.
+    pub actions: Vec<Action>,
+}
+
+/// A whole provision on paper. What exists already is skipped when it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// The lab's name.
+    pub lab: String,
+    /// The stages in order.
+    pub stages: Vec<Stage>,
+    /// What is a stand-in, and for what; nothing with real artifacts.
+    pub stand_ins: Vec<String>,
+}
+
+impl Plan {
+    /// The plan of a lab. Pure: looks at nothing but its arguments, on any system.
+    pub fn of(lab: &Lab, files: &Layout, sources: &Sources, provider: &Provider) -> Self {
+        let p = Planner { lab, files, sources, provider };
+        let stages = STEPS.iter().map(|step| Stage { step, actions: p.actions(step) }).collect();
+        Self { lab: lab.name.clone(), stages, stand_ins: sources.stand_ins.clone() }
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "plan for lab {} (what is already as wanted is skipped)", self.lab)?;
+        for line in &self.stand_ins {
+            writeln!(f, "stand-in: {line}")?;
+        }
+        for (i, stage) in self.stages.iter().enumerate() {
+            writeln!(f, "{:>2}. {}", i + 1, stage.step)?;
+            for action in &stage.actions {
+                writeln!(f, "      {action}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Planner<'a> {
+    lab: &'a Lab,
+    files: &'a Layout,
+    sources: &'a Sources,
+    provider: &'a Provider,
+}
+
+impl Planner<'_> {
+    fn actions(&self, step: &str) -> Vec<Action> {
+        let (lab, files) = (self.lab, self.files);
+        let write = |path: PathBuf, what: &str| Action::Write { path, what: what.to_owned() };
+        match step {
+            "files" => self.files(),
+            "network" => self.network(),
+            "keys" => vec![
+                write(files.ssh(), "SSH user key and one host key per node, 0700"),
+                write(files.pki(), "lab CA, registry certificate, cluster CAs, join tokens, 0700"),
+            ],
+            "images" => vec![write(
+                files.registry(),
+                &format!(
+                    "registry store with {} images, the k3s program and its air-gap images",
+                    self.sources.images.len()
+                ),
+            )],
+            "registry" => {
+                vec![Action::Host { what: format!("background process registry-mirror on {}", lab.registry_address()) }]
+            }
+            "installer" => {
+                vec![write(files.installer(), "the installer with `autoinstall` in its boot menu, shared by all nodes")]
+            }
+            "machines" => lab.nodes.iter().flat_map(|n| self.machine(n)).collect(),
+            "install" => lab.nodes.iter().flat_map(|n| self.install(n)).collect(),
+            "clocks" => self.on_nodes(|_| true, "measure the clock against the registry's Date header"),
+            "server" => self.on_nodes(
+                |n| n.role == Role::Server,
+                "cluster CAs, config.yaml, registries.yaml, k3s and air-gap images from the registry, start k3s",
+            ),
+            "agents" => self.on_nodes(
+                |n| n.role == Role::Agent,
+                "config.yaml, registries.yaml, k3s and air-gap images from the registry, start k3s-agent",
+            ),
+            "kubeconfig" => {
+                let merged = lab.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("the user's kubeconfig"));
+                let what = format!("cluster, user and context {}; everything else stays byte for byte", lab.name);
+                vec![write(files.kubeconfig(), "the lab's own kubeconfig, 0600"), Action::Write { path: merged, what }]
+            }
+            _ => vec![],
+        }
+    }
+
+    fn files(&self) -> Vec<Action> {
+        let pinned = |pin: &crate::Source| Action::Check {
+            path: pin.path.clone(),
+            against: pin.sha256.as_ref().map_or("exists".into(), |s| format!("sha256 {s}")),
+        };
+        let s = self.sources;
+        let mut actions = vec![pinned(&s.iso), pinned(&s.k3s), pinned(&s.airgap)];
+        actions.extend(
+            s.images.iter().map(|(reference, path)| Action::Check {
+                path: path.clone(),
+                against: format!("archive of {reference}"),
+            }),
+        );
+        actions
+    }
+
+    fn network(&self) -> Vec<Action> {
+        let Some(args) = self.provider.network_up(self.lab) else {
+            let cidr = self.lab.network.cidr;
+            return vec![Action::Check {
+                path: "VMnet1".into(),
+                against: format!("host-only {cidr}, host {}", cidr.host()),
+            }];
+        };
+        let argv = self.provider.command(&args).argv();
+        let what = format!("bridge vmnet1 with {} and loopback forwards to the nodes", self.lab.network.cidr.host());
+        vec![Action::Run { argv }, Action::Host { what }]
+    }
+
+    fn machine(&self, node: &Node) -> Vec<Action> {
+        let (lab, files) = (self.lab, self.files);
+        let keys = Vmx::for_node(&machines::spec(lab, files, node)).entries().count();
+        let write = |path: PathBuf, what: String| Action::Write { path, what };
+        vec![
+            write(files.cidata(&node.name), format!("CIDATA: {} at {}", node.name, node.address)),
+            write(files.disk(&node.name), format!("disk of {} GiB", lab.vm.disk_gib)),
+            write(
+                files.vmx(&node.name),
+                format!("{} MiB, {} CPUs, {}, {keys} keys", node.memory_mib, node.cpus, node.mac),
+            ),
+        ]
+    }
+
+    fn install(&self, node: &Node) -> Vec<Action> {
+        let vmx = self.files.vmx(&node.name);
+        let run = |command: &Command| Action::Run { argv: self.provider.vmrun().argv(command) };
+        let mut actions = vec![run(&Command::start(&vmx))];
+        actions.push(Action::Node {
+            target: format!("{}@{}", crate::secrets::USER, node.address),
+            what: "wait for the end of the unattended installation and the first boot (host key pinned)".into(),
+        });
+        actions.extend(vmware::CD_DRIVES.iter().map(|d| run(&Command::disconnect(&vmx, d))));
+        actions
+    }
+
+    fn on_nodes(&self, pick: impl Fn(&Node) -> bool, what: &str) -> Vec<Action> {
+        let nodes = self.lab.nodes.iter().filter(|n| pick(n));
+        nodes
+            .map(|n| Action::Node { target: format!("{}@{}", crate::secrets::USER, n.address), what: what.to_owned() })
+            .collect()
+    }
+}

@@ -1,0 +1,191 @@
+//! From nothing to Ready: one plain function that calls plain functions with typed values between them.
+//!
+//! Every step looks first, changes only what is missing, and looks again. Running it again is how one goes on after an
+//! interruption; on a lab that is as wanted it changes nothing.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use futures_util::future::try_join_all;
+use k3s_bootstrap::Cluster;
+use lab::Role;
+use steps::Sink;
+
+use crate::images::Payload;
+use crate::nodes::{self, Live};
+use crate::ready::{Ready, ReadyNode};
+use crate::registry::Registry;
+use crate::run::Run;
+use crate::secrets::Secrets;
+use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, machines};
+
+/// Longest time from the start of the last k3s to every node Ready.
+const READY: Duration = Duration::from_secs(15 * 60);
+
+/// Brings a lab up from inside its network. The network is up already ([`Context::ensure_network`]) and the caller
+/// holds the lab's lock.
+pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink: &dyn Sink) -> Result<Ready, Failure> {
+    let start = Instant::now();
+    let (lab, files) = (&context.lab, &context.files);
+    let run = Run::new(lab, files, sink);
+    let vmrun = context.provider.vmrun();
+
+    let secrets = run
+        .step("keys", async {
+            let (secrets, made) = Secrets::ensure(lab, files, SystemTime::now())?;
+            made.into_iter().for_each(|m| run.changed(m));
+            Ok(secrets)
+        })
+        .await?;
+    let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
+    registry.port_free_or_ours().await?;
+
+    // Images and installer do not need each other: copy both at once.
+    let payload = run.step("images", mirror(&run, sources));
+    let installer = run.step("installer", installer(&run, sources));
+    let (payload, ()) = tokio::try_join!(payload, installer)?;
+    run.step("registry", async {
+        run.changed_if(registry.ensure(sink).await?, "registry started");
+        Ok(())
+    })
+    .await?;
+
+    let seeds = run
+        .step("machines", async {
+            let mut seeds = Vec::new();
+            for node in &lab.nodes {
+                let vmx = files.vmx(&node.name);
+                let running = vmx.exists() && vmrun.is_running(&vmx).await?;
+                let seed = nodes::seed(&run, &secrets, node)?;
+                if !running {
+                    nodes::write_seed(&run, node, &seed)?;
+                }
+                machines::ensure(&run, node, running)?;
+                seeds.push(seed);
+            }
+            Ok(seeds)
+        })
+        .await?;
+
+    let live: Vec<Live> = run
+        .step(
+            "install",
+            try_join_all(lab.nodes.iter().zip(&seeds).map(|(node, seed)| {
+                let (run, secrets, vmrun) = (&run, &secrets, &vmrun);
+                async move {
+                    let name = format!("install/{}", node.name);
+                    run.step(&name, nodes::bring_up(run, vmrun, secrets, node, seed)).await
+                }
+            })),
+        )
+        .await?;
+
+    run.step("clocks", clocks(&run, &live)).await?;
+
+    // Tokens and authorities are known beforehand: agents fetch and start while the server does; k3s waits by itself.
+    let starts = live.iter().map(|node| {
+        let step = if node.node.role == Role::Server { "server" } else { "agents" };
+        let name = format!("{step}/{}", node.node.name);
+        let (run, secrets, payload) = (&run, &secrets, &payload);
+        async move { run.step(&name, cluster::ensure(run, secrets, payload, node, sink)).await }
+    });
+    try_join_all(starts).await?;
+
+    run.step("kubeconfig", kubeconfig::ensure(&run, context, facts, &live)).await?;
+
+    let nodes = run
+        .step("ready", async {
+            let cluster = Cluster::new(&kubeconfig::inside(context)?).await?;
+            let nodes = cluster.wait_ready(&cluster::names(&live), READY, sink).await?;
+            Ok(nodes)
+        })
+        .await?;
+    let rows = lab.nodes.iter().filter_map(|node| {
+        let seen = nodes.iter().find(|s| s.name == node.name)?;
+        Some(ReadyNode {
+            name: node.name.clone(),
+            role: if node.role == Role::Server { "server" } else { "agent" }.into(),
+            address: node.address.to_string(),
+            ready: seen.ready,
+            version: seen.version.clone(),
+            memory_mib: seen.memory_bytes >> 20,
+            os: seen.os_image.clone(),
+        })
+    });
+    let changes = run.changes();
+    let api = facts.reached_at(&format!("{}:6443", lab.first_server().address));
+    Ok(Ready {
+        lab: lab.name.clone(),
+        changed: changes.len(),
+        changes,
+        nodes: rows.collect(),
+        kubeconfig: files.kubeconfig(),
+        context: lab.name.clone(),
+        registry: lab.registry_address(),
+        api: format!("https://{api}"),
+        clock: facts.clock,
+        evidence: facts.evidence.clone(),
+        stand_ins: sources.stand_ins.clone(),
+        seconds: start.elapsed().as_secs(),
+    })
+}
+
+/// Fills the registry's store: the profile's images, the k3s program, its air-gap images.
+async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
+    let store = registry_mirror::Store::open(&run.files.registry())?;
+    let report = registry_mirror::mirror_archives(&sources.images, &store, run.sink).await?;
+    for reference in report.new.iter().chain(&report.changed) {
+        run.changed(format!("image {reference} mirrored"));
+    }
+    let tag = run.lab.versions.k3s.replace('+', "-");
+    let parts = [("k3s", sources.k3s.path.as_path()), ("airgap-images", sources.airgap.path.as_path())];
+    let put = store.put_artifact(Payload::REPOSITORY, &tag, &parts)?;
+    run.changed_if(put.changed, "k3s and its air-gap images put into the registry");
+    let mut blobs = put.blobs.into_iter();
+    match (blobs.next(), blobs.next()) {
+        (Some(k3s), Some(airgap)) => Ok(Payload::new(k3s, airgap)),
+        _ => Err(AirlabError::Facts { program: "registry store".into(), detail: "two blobs expected".into() }.into()),
+    }
+}
+
+/// Patches the installer where the lab has none that fits.
+async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
+    let (source, target) = (sources.iso.path.clone(), run.files.installer());
+    let patch = seed_iso::Patch {
+        kernel_args: vec!["autoinstall".into(), "ds=nocloud".into()],
+        console_args: vec!["console=tty0".into(), "console=ttyS0,115200n8".into()],
+        timeout: 1,
+        files: Vec::new(),
+    };
+    let fits = target.clone();
+    let changed = tokio::task::spawn_blocking(move || seed_iso::ensure(&source, &fits, &patch))
+        .await
+        .map_err(|e| AirlabError::File { path: target, action: "not written", source: std::io::Error::other(e) })??;
+    run.changed_if(changed, "installer patched");
+    Ok(())
+}
+
+/// Measures every node's clock before k3s may start there.
+async fn clocks(run: &Run<'_>, live: &[Live]) -> Result<(), Failure> {
+    let clocks = try_join_all(live.iter().map(|node| async move {
+        let clock = timesync::measure(&node.ssh).await?;
+        Ok::<_, Failure>((node.node.name.clone(), clock))
+    }));
+    for (node, clock) in clocks.await? {
+        run.note("clocks", format!("{node}: {}", clock_words(&clock)));
+        if let Some(offset) = clock.offset
+            && timesync::decide(timesync::Policy::default(), offset) == timesync::Decision::Refuse
+        {
+            return Err(AirlabError::ClockOff { node, offset: offset.to_string() }.into());
+        }
+    }
+    Ok(())
+}
+
+/// A reading in words; a clock that is the host's is called that, and never counts as a measured success.
+pub(crate) fn clock_words(clock: &timesync::Clock) -> String {
+    let offset = clock.offset.map_or_else(|| "not measured".to_owned(), |o| format!("{o} against the registry"));
+    match clock.clock {
+        timesync::Whose::Host => format!("the host's clock ({offset})"),
+        timesync::Whose::Own => offset,
+    }
+}

@@ -1,0 +1,132 @@
+//! Every key and identity of a lab, made before its first machine starts.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use lab::{Lab, Layout, Node};
+use machine::{HostKey, KeyPair, SshTarget};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+
+use pki::{Authority, AuthoritySpec, ClusterCa, JoinTokens};
+
+use crate::context::known_hosts;
+use crate::{AirlabError, Failure};
+
+/// The login user of every node.
+pub(crate) const USER: &str = "airlab";
+
+/// The keys of a lab. Nothing of it is ever replaced: what exists is used, what is missing is made.
+pub(crate) struct Secrets {
+    pub(crate) user_key: Arc<KeyPair>,
+    pub(crate) host_keys: BTreeMap<String, HostKey>,
+    pub(crate) authority: Authority,
+    /// When the lab's authority was made: no clock of the lab can be before it.
+    pub(crate) born: SystemTime,
+
+    pub(crate) cluster: ClusterCa,
+    pub(crate) tokens: JoinTokens,
+    /// Fixed passwords with which nodes join, so that a rebuilt node of the same name joins again.
+    pub(crate) node_passwords: BTreeMap<String, SecretString>,
+}
+
+impl Secrets {
+    /// Loads the lab's keys, making those that are missing; says which kinds are new.
+    pub(crate) fn ensure(lab: &Lab, files: &Layout, now: SystemTime) -> Result<(Self, Vec<String>), Failure> {
+        let mut made = Vec::new();
+        let new_pki = !files.pki().exists();
+        for dir in [files.root().to_owned(), files.pki(), files.ssh()] {
+            private_folder(&dir)?;
+        }
+        let (user_key, new) = KeyPair::ensure(&files.ssh().join("id_ed25519"), &format!("{USER}@{}", lab.name))?;
+        if new {
+            made.push("SSH user key".to_owned());
+        }
+        let mut host_keys = BTreeMap::new();
+        for node in &lab.nodes {
+            let (key, new) = HostKey::ensure(&files.ssh().join(format!("host_{}", node.name)), &node.name)?;
+            if new {
+                made.push(format!("SSH host key of {}", node.name));
+            }
+            host_keys.insert(node.name.clone(), key);
+        }
+        let cidr = lab.network.cidr;
+        let spec = AuthoritySpec {
+            name: format!("airlab {}", lab.name),
+            networks: vec![(cidr.base().into(), cidr.prefix())],
+            domains: vec![],
+        };
+        let pki = files.pki();
+        let authority = Authority::ensure(&pki.join("ca"), &spec, now)?;
+        authority.ensure_server(&pki, "registry", &[cidr.host().to_string()], now)?;
+        let cluster = ClusterCa::ensure(&pki.join("cluster"), &lab.name, now)?;
+        let tokens = JoinTokens::ensure(&pki.join("cluster"), cluster.server_ca())?;
+        if new_pki {
+            made.push("certificate authorities, registry certificate and join tokens".to_owned());
+        }
+        let mut node_passwords = BTreeMap::new();
+        for node in &lab.nodes {
+            node_passwords.insert(node.name.clone(), node_password(tokens.server.full(), &node.name));
+        }
+        machine::write_file(&known_hosts(files), known_hosts_text(lab, &host_keys).as_bytes(), 0o644)?;
+        let user_key = Arc::new(user_key);
+        let born = birth(authority.cert_path(), now)?;
+        Ok((Self { user_key, host_keys, authority, born, cluster, tokens, node_passwords }, made))
+    }
+
+    /// Loads the keys of a lab that was provisioned; makes nothing.
+    pub(crate) fn load(lab: &Lab, files: &Layout) -> Result<Self, Failure> {
+        if !files.pki().exists() {
+            return Err(AirlabError::NoLab { root: files.root().to_owned() }.into());
+        }
+        Ok(Self::ensure(lab, files, SystemTime::now())?.0)
+    }
+
+    /// Where and how to log in to a node: its host key is pinned.
+    pub(crate) fn ssh(&self, node: &Node) -> SshTarget {
+        SshTarget {
+            addr: SocketAddr::from((node.address, 22)),
+            user: USER.to_owned(),
+            key: self.user_key.clone(),
+            host_key: self.host_keys.get(&node.name).map(KeyPair::public_openssh).unwrap_or_default(),
+        }
+    }
+}
+
+/// Makes a folder that only its owner can look into.
+fn private_folder(dir: &Path) -> Result<(), Failure> {
+    let fail = |source| AirlabError::File { path: dir.to_owned(), action: "not made", source };
+    std::fs::create_dir_all(dir).map_err(fail)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o700)).map_err(fail)?;
+    }
+    Ok(())
+}
+
+fn known_hosts_text(lab: &Lab, keys: &BTreeMap<String, HostKey>) -> String {
+    let line = |node: &Node| {
+        let key = keys.get(&node.name).map(KeyPair::public_openssh).unwrap_or_default();
+        format!("{},{} {key}\n", node.name, node.address)
+    };
+    lab.nodes.iter().map(line).collect()
+}
+
+/// A node's password for joining: the same after every rebuild, and of no use without the server token.
+fn node_password(server_token: &SecretString, node: &str) -> SecretString {
+    let mut hasher = Sha256::new();
+    hasher.update(server_token.expose_secret());
+    hasher.update(node);
+    hasher.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>().into()
+}
+
+/// When a file was last written, to the second.
+fn birth(path: &Path, now: SystemTime) -> Result<SystemTime, Failure> {
+    let fail = |source| AirlabError::File { path: path.to_owned(), action: "not read", source };
+    let written = std::fs::metadata(path).and_then(|m| m.modified()).map_err(fail)?;
+    Ok(written.min(now))
+}
