@@ -119,3 +119,15 @@ async fn files_arrive_whole_and_only_when_they_differ() {
     assert_eq!(node.upload(&files, false).await.unwrap(), [files[1].path.clone(), files[2].path.clone()]);
     assert_eq!(node.upload(&files, false).await.unwrap(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn the_hardened_server_of_our_nodes_lets_us_in() {
+    // The test runs as whoever runs it, often root; its host key lies elsewhere.
+    let ours = include_str!("../../../../guest/sshd-airlab.conf")
+        .replace("PermitRootLogin no", "PermitRootLogin prohibit-password");
+    let lines: String = ours.lines().filter(|l| !l.starts_with("HostKey ")).map(|l| format!("{l}\n")).collect();
+    let Some(sshd) = Sshd::with(&lines) else { return };
+    let node = Ssh::connect(&sshd.target, SOON).await.unwrap();
+    let big = vec![7_u8; 1_000_000];
+    assert_eq!(node.run_ok(&Cmd::new("cat").stdin(big.clone())).await.unwrap().stdout, big);
+}

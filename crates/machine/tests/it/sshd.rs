@@ -23,6 +23,11 @@ impl Drop for Sshd {
 impl Sshd {
     /// `None`, with the reason printed, where no OpenSSH server is installed.
     pub(crate) fn start() -> Option<Self> {
+        Self::with("PasswordAuthentication no\nPermitRootLogin prohibit-password\nMaxSessions 10\n")
+    }
+
+    /// The same with these lines of configuration.
+    pub(crate) fn with(lines: &str) -> Option<Self> {
         let program = Path::new("/usr/sbin/sshd");
         if !program.exists() {
             eprintln!("skipped: no OpenSSH server here (apt-get install openssh-server)");
@@ -39,7 +44,7 @@ impl Sshd {
         drop(free);
         let config = format!(
             "Port {}\nListenAddress 127.0.0.1\nHostKey {d}/host_key\nAuthorizedKeysFile {d}/authorized_keys\nPidFile none\n\
-             StrictModes no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\nUsePAM no\nMaxSessions 10\n",
+             StrictModes no\nUsePAM no\n{lines}",
             addr.port(),
             d = dir.path().display()
         );
