@@ -31,6 +31,7 @@ pub(crate) fn provision(words: &[String]) -> Ended {
         packages::ensure(&talk, has("--yes") || has("-y"))?;
         together(&talk, demo)?;
     }
+    talk.hush();
     let code = airlab(&[&["provision".to_owned()], words].concat(), talk.clock.now())?;
     if code == 0 && !has("--plan") {
         talk.finished();

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(crate) struct Talk {
     pub(crate) clock: Clock,
     lines: Mutex<Lines>,
     kept: PathBuf,
+    /// Another program speaks now.
+    hushed: AtomicBool,
 }
 
 impl Talk {
@@ -41,7 +44,7 @@ impl Talk {
         let last = std::fs::read(&kept).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let mut lines = Lines::default();
         lines.expect(last.unwrap_or(usual), clock.now());
-        let talk = Arc::new(Self { clock, lines: Mutex::new(lines), kept });
+        let talk = Arc::new(Self { clock, lines: Mutex::new(lines), kept, hushed: AtomicBool::new(false) });
         let weak = Arc::downgrade(&talk);
         std::thread::spawn(move || keep_alive(&weak));
         talk
@@ -51,6 +54,11 @@ impl Talk {
     pub(crate) fn say(&self, text: &str) {
         let stamped = self.lines.lock().unwrap_or_else(PoisonError::into_inner).line(text, self.clock.now());
         line(&stamped);
+    }
+
+    /// No more signs of life: from here on the program that is started speaks for itself.
+    pub(crate) fn hush(&self) {
+        self.hushed.store(true, Ordering::Relaxed);
     }
 
     /// The run ended well; the next one is measured by it.
@@ -75,7 +83,7 @@ impl Sink for Talk {
 fn keep_alive(talk: &Weak<Talk>) {
     while let Some(talk) = talk.upgrade() {
         let text = talk.lines.lock().unwrap_or_else(PoisonError::into_inner).still(talk.clock.now());
-        if let Some(text) = text {
+        if let Some(text) = text.filter(|_| !talk.hushed.load(Ordering::Relaxed)) {
             line(&text);
         }
         drop(talk);

@@ -85,7 +85,8 @@ fn human(report: &Report, language: Language) -> String {
     let mut text = table(&["CHECK", "STATE", "FOUND", "WANTED"], &rows);
     let catalogue = Catalogue::load(language);
     for finding in report.findings.iter().filter(|f| f.level >= Level::Warning) {
-        text += &format!("\n{}", explain(&catalogue, finding).human());
+        let told = explain(&catalogue, finding);
+        text += &format!("\n{}", if finding.level == Level::Error { told.human() } else { told.warning() });
     }
     text
 }

@@ -75,9 +75,24 @@ fn causes(problem: &dyn Problem, what: &str) -> Vec<String> {
 impl Explained {
     /// Three parts: what happened with its causes, why, and what to do, a command on a line of its own.
     pub fn human(&self) -> String {
-        let [error, cause, why, fix] = match self.language {
-            Language::English => ["error", "cause", "why", "what to do"],
-            Language::Korean => ["오류", "원인", "이유", "해결 방법"],
+        self.text(match self.language {
+            Language::English => "error",
+            Language::Korean => "오류",
+        })
+    }
+
+    /// The same for something that works and that a person should know.
+    pub fn warning(&self) -> String {
+        self.text(match self.language {
+            Language::English => "warning",
+            Language::Korean => "경고",
+        })
+    }
+
+    fn text(&self, error: &str) -> String {
+        let [cause, why, fix] = match self.language {
+            Language::English => ["cause", "why", "what to do"],
+            Language::Korean => ["원인", "이유", "해결 방법"],
         };
         let mut out = format!("{error} {}: {}\n", self.id, self.what);
         for text in &self.causes {
@@ -92,7 +107,7 @@ impl Explained {
             out += &format!("{fix}: {}\n", self.fix);
         }
         for other in &self.also {
-            out += &format!("\n{}", other.human());
+            out += &format!("\n{}", other.text(error));
         }
         out
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::Resettable;
 use clap::{ArgMatches, Args as _, Command, CommandFactory, FromArgMatches};
 
 use crate::exit;
@@ -69,7 +70,10 @@ impl Tool {
 
     /// The whole command line of this tool, for help texts and their tests.
     pub fn command<A: CommandFactory>(self) -> Command {
-        Global::augment_args(A::command().name(self.name).bin_name(self.name).version(env!("CARGO_PKG_VERSION")))
+        let own = A::command().name(self.name).bin_name(self.name).version(env!("CARGO_PKG_VERSION"));
+        let (about, long) = (own.get_about().cloned(), own.get_long_about().cloned());
+        // flattening brings the description of the common options along
+        Global::augment_args(own).about(about.unwrap_or_default()).long_about(long.map_or(Resettable::Reset, Resettable::Value))
     }
 
     fn parse<A>(self, words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(Global, A), clap::Error>
@@ -135,6 +139,12 @@ mod tests {
                 "{line}"
             );
         }
+    }
+
+    #[test]
+    fn help_says_what_the_tool_is_for() {
+        let help = Tool::new("tool").command::<Args>().render_help().to_string();
+        assert!(help.starts_with("A tool for this test"), "{help}");
     }
 
     #[test]

@@ -26,8 +26,17 @@ pub enum Output {
 /// Options that every tool has.
 #[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Global {
-    /// Form of the result on standard output
-    #[arg(long, short, value_enum, default_value = "human", global = true, value_name = "FORM")]
+    /// Form of the result on standard output: human or json
+    #[arg(
+        long,
+        short,
+        value_enum,
+        default_value = "human",
+        global = true,
+        value_name = "FORM",
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     pub output: Output,
     /// Say nothing but warnings, errors and the result
     #[arg(long, short, global = true)]
