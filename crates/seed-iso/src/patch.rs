@@ -204,7 +204,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, IsoError> {
 
 /// Writes the image that `src` was before our patch to `dst`, byte for byte. The two may be the same file.
 pub fn reset(src: &Path, dst: &Path) -> Result<(), IsoError> {
-    let image = Image::open(src)?;
+    let image = Iso::open(src)?.image;
     let mark = match marked(&image) {
         Ok((_, Some(mark))) => mark,
         Ok((_, None)) | Err(IsoError::Layout { .. }) => return Err(IsoError::NotPatched { path: src.to_owned() }),

@@ -94,6 +94,8 @@ fn reset_gives_the_source_back_byte_for_byte() {
         assert_eq!(Iso::sha256(&back).unwrap(), sum);
     }
     assert!(matches!(reset(&back, &dst), Err(IsoError::NotPatched { .. })));
+    fs::write(&back, b"text").unwrap();
+    assert!(matches!(reset(&back, &dst), Err(IsoError::NotAnIso { .. })));
 }
 
 #[test]

@@ -1,18 +1,12 @@
 //! Disks we make, judged by qemu-img where it is installed.
 
-use machine::{Cmd, ExecError, Local};
 use vmware::{DiskFormat, Vmdk, VmdkError, is_blank};
 
 /// Runs qemu-img; `None` (with a printed reason) where it is not installed.
 fn peer(args: &[&str]) -> Option<String> {
-    match Local.run_ok(&Cmd::new("qemu-img").args(args)) {
-        Ok(out) => Some(out.text()),
-        Err(ExecError::NotFound { .. }) => {
-            eprintln!("skipped: qemu-img is not installed");
-            None
-        }
-        Err(error) => panic!("qemu-img {args:?}: {error}"),
-    }
+    let out = testkit::peer("qemu-img", args)?;
+    assert!(out.code == 0, "qemu-img {args:?}: {}", out.error_text());
+    Some(out.text())
 }
 
 #[test]
