@@ -91,7 +91,7 @@ async fn a_download_is_verified_and_kept() {
     let artifact = ensure(&pin, &store, &seen).await.unwrap();
     assert_eq!(fs::read(artifact.path()).unwrap(), content());
     assert!(!seen.events().is_empty());
-    assert_eq!(entries(dir.path()), [pin.sha256.clone()]);
+    assert_eq!(entries(dir.path()), std::slice::from_ref(&pin.sha256));
     ensure(&pin, &store, &Silent).await.unwrap();
     assert_eq!(server.requests().len(), 1, "the second time nothing is fetched");
     fs::write(artifact.path(), b"damaged").unwrap();

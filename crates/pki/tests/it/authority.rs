@@ -9,7 +9,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use steps::Problem;
 
-use crate::{DAY, mode, names, now, openssl, spec};
+#[cfg(unix)]
+use crate::mode;
+use crate::{DAY, names, now, openssl, spec};
 
 /// What rustls says about `leaf` for the name `host` at `at`.
 fn rustls_accepts(ca: &str, leaf: &str, host: &str, at: SystemTime) -> Result<(), rustls::Error> {

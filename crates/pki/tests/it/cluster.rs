@@ -4,7 +4,9 @@ use pki::{ClusterCa, JoinTokens};
 use secrecy::ExposeSecret;
 use steps::Problem;
 
-use crate::{DAY, mode, now, openssl};
+#[cfg(unix)]
+use crate::mode;
+use crate::{DAY, now, openssl};
 
 #[test]
 fn cluster_files_are_those_that_k3s_looks_for() {
