@@ -6,6 +6,8 @@ use super::{Findings, repository, text};
 
 /// The ways to run a node. The product speaks to vmrun and never asks what answers.
 const ENGINES: &[&str] = &["container", "tcg", "kvm", "qemu", "nspawn"];
+/// Names of the Kubernetes API, which mean something else.
+const KUBERNETES: &[&str] = &["container_runtime_version", "container_statuses", "init_container_statuses"];
 /// Where they may be named: the provider itself, what builds its parts, the look at the host, tests.
 const AT_HOME: &[&str] = &["crates/qvmrun/", "crates/demolab/", "crates/envcheck/", "crates/testkit/"];
 /// Words that stay on one machine, in two halves so that this file does not hold them.
@@ -43,7 +45,8 @@ fn engine_words(code: &str) -> Vec<(usize, String)> {
         if line.starts_with("//") {
             continue;
         }
-        let words = line.split(|c: char| !c.is_ascii_alphanumeric());
+        let names = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|n| !KUBERNETES.contains(n));
+        let words = names.flat_map(|name| name.split('_'));
         let engine = words.map(str::to_ascii_lowercase).find(|w| ENGINES.contains(&w.as_str()));
         found.extend(engine.map(|word| (number + 1, word)));
     }
@@ -70,7 +73,7 @@ mod tests {
 
     #[test]
     fn engines_are_found_as_whole_words_in_code_only() {
-        let code = "//! qemu\nlet a = \"kvm\";\n  // tcg\nlet containerd = 1;\nfn run_container() {}\n#[cfg(test)]\nlet qemu = 1;\n";
+        let code = "//! qemu\nlet a = \"kvm\";\n  // tcg\nlet containerd = 1;\nfn run_container() {}\nx.container_statuses;\n#[cfg(test)]\nlet qemu = 1;\n";
         assert_eq!(engine_words(code), [(2, "kvm".to_owned()), (5, "container".to_owned())]);
     }
 

@@ -91,8 +91,7 @@ fn every_id_has_its_message_in_every_language_and_no_message_is_stale() {
 
 #[test]
 fn the_test_above_finds_faults() {
-    let en =
-        "[AL-X-1]\nexit = 4\nwhat = \"no {nowhere_in_code}\"\nwhy = \"w\"\nfix = \"a\"\n[AL-X-2]\nwhat=\"x\"\nwhy=\"y\"\n";
+    let en = "[AL-X-1]\nexit = 4\nwhat = \"no {nowhere_in_code}\"\nwhy = \"w\"\nfix = \"a\"\n[AL-X-2]\nwhat=\"x\"\nwhy=\"y\"\n";
     let ko = "[AL-X-1]\nwhat = \"no {nowhere_in_code}\"\nwhy = \"w\"\nfix = \"b\"\n";
     let found = faults(&Chapter { name: "steps", problems: &["AL-X-1", "AL-X-3"], en, ko }).join("\n");
     let missing = ["no message for AL-X-3", "no error has", "only there", "`advice`", "no argument", "differs"];
