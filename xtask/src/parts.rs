@@ -77,7 +77,8 @@ impl Score {
 /// Runs the part to its end, showing its output; past its deadline, ends it and says so.
 fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
     let log = log_of(part.name)?;
-    let running = Local.start(&part.cmd, &log).map_err(|e| full(&e))?;
+    let plain = part.cmd.clone().env("TERM", "dumb").env("CARGO_TERM_COLOR", "never");
+    let running = Local.start(&plain, &log).map_err(|e| full(&e))?;
     let start = Instant::now();
     let mut tail = Tail { path: log, at: 0, name: part.name, told: Instant::now() };
     loop {

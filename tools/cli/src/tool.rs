@@ -73,7 +73,9 @@ impl Tool {
         let own = A::command().name(self.name).bin_name(self.name).version(env!("CARGO_PKG_VERSION"));
         let (about, long) = (own.get_about().cloned(), own.get_long_about().cloned());
         // flattening brings the description of the common options along
-        Global::augment_args(own).about(about.unwrap_or_default()).long_about(long.map_or(Resettable::Reset, Resettable::Value))
+        Global::augment_args(own)
+            .about(about.unwrap_or_default())
+            .long_about(long.map_or(Resettable::Reset, Resettable::Value))
     }
 
     fn parse<A>(self, words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(Global, A), clap::Error>
