@@ -12,9 +12,7 @@ const FAR: Duration = Duration::from_secs(20 * 366 * 24 * 3600);
 /// Judges whether `now` can be true.
 pub(crate) fn judge_clock(now: SystemTime, not_before: SystemTime) -> Finding {
     let level = if now < not_before || now > not_before + FAR { Level::Error } else { Level::Good };
-    Finding::new(Check::Clock, level, "clock")
-        .found(told(now))
-        .wanted(format!("{} or later", told(not_before)))
+    Finding::new(Check::Clock, level, "clock").found(told(now)).wanted(format!("{} or later", told(not_before)))
 }
 
 /// To the minute, in UTC.
