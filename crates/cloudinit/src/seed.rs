@@ -121,7 +121,10 @@ fn render(node: &NodeSpec, hash: &str) -> Result<Seed, SeedError> {
 
 /// Long lines stay one line: people read them.
 fn text(value: &impl Serialize) -> Result<String, serde_saphyr::SerializeError> {
-    serde_saphyr::to_string_with_options(value, serde_saphyr::ser_options! { min_fold_chars: usize::MAX, folded_wrap_chars: usize::MAX })
+    serde_saphyr::to_string_with_options(
+        value,
+        serde_saphyr::ser_options! { min_fold_chars: usize::MAX, folded_wrap_chars: usize::MAX },
+    )
 }
 
 fn check(node: &NodeSpec) -> Result<(), SeedError> {

@@ -23,7 +23,7 @@ pub use kubernetes::kubernetes;
 pub use kubernetes_source::kubernetes_source;
 pub use node_image::{NodeImage, node_image};
 pub use packages::packages;
-pub use parts::{description, Parts, Spec, build, demo_iso};
+pub use parts::{Parts, Spec, build, demo_iso, description};
 
 /// What the builds of this crate give.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -78,9 +78,8 @@ pub struct Flaw {
 }
 
 /// Every problem id of this crate.
-pub const PROBLEMS: &[&str] = &[
-    "AL-LAB-001", "AL-LAB-002", "AL-LAB-003", "AL-LAB-004", "AL-LAB-005", "AL-LAB-006", "AL-LAB-007", "AL-LAB-008",
-];
+pub const PROBLEMS: &[&str] =
+    &["AL-LAB-001", "AL-LAB-002", "AL-LAB-003", "AL-LAB-004", "AL-LAB-005", "AL-LAB-006", "AL-LAB-007", "AL-LAB-008"];
 
 impl Problem for Flaw {
     fn id(&self) -> &'static str {

@@ -13,12 +13,7 @@ pub(crate) const NODE: &[&str] = &["name", "role", "address", "cpus", "memory_mi
 /// The known key closest to `key`, if it is close enough to be a slip.
 pub(crate) fn closest(key: &str, known: &[&str]) -> Option<String> {
     let budget = (key.len() / 3).max(1);
-    known
-        .iter()
-        .map(|k| (distance(key, k), *k))
-        .min()
-        .filter(|(d, _)| *d <= budget)
-        .map(|(_, k)| k.to_owned())
+    known.iter().map(|k| (distance(key, k), *k)).min().filter(|(d, _)| *d <= budget).map(|(_, k)| k.to_owned())
 }
 
 /// Edits (insert, delete, replace) between two words.

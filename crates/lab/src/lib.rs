@@ -14,5 +14,7 @@ mod sample;
 pub use cidr::Cidr;
 pub use flaw::{Flaw, FlawKind, LabError, PROBLEMS};
 pub use layout::Layout;
-pub use model::{Artifacts, Create, DiskFormat, Firmware, Lab, Mode, Network, Node, Provider, Registry, Role, Versions, Vm};
+pub use model::{
+    Artifacts, Create, DiskFormat, Firmware, Lab, Mode, Network, Node, Provider, Registry, Role, Versions, Vm,
+};
 pub use sample::{DEMO, DESKTOP};

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::model::{Artifacts, Create, DiskFormat, Firmware, Mode, Network, Node, Provider, Registry, Role, Versions, Vm};
+use crate::model::{
+    Artifacts, Create, DiskFormat, Firmware, Mode, Network, Node, Provider, Registry, Role, Versions, Vm,
+};
 use crate::{Cidr, Flaw, FlawKind, Lab, LabError, keys};
 
 impl Lab {
@@ -187,11 +189,16 @@ impl Reader<'_> {
         if section.table.is_none_or(|t| t.get(key).is_none()) {
             self.missing(section, key);
         }
-        self.parsed(section, key, "1 to 40 lower-case letters, digits and hyphens, with a letter or digit at both ends", |s| {
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-            let ends = s.starts_with(plain) && s.ends_with(plain);
-            (s.len() <= 40 && ends && s.chars().all(|c| plain(c) || c == '-')).then(|| s.to_owned())
-        })
+        self.parsed(
+            section,
+            key,
+            "1 to 40 lower-case letters, digits and hyphens, with a letter or digit at both ends",
+            |s| {
+                let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+                let ends = s.starts_with(plain) && s.ends_with(plain);
+                (s.len() <= 40 && ends && s.chars().all(|c| plain(c) || c == '-')).then(|| s.to_owned())
+            },
+        )
     }
 
     fn network(&mut self, top: Section<'_, '_>, provider: Provider) -> Network {
@@ -276,15 +283,7 @@ impl Reader<'_> {
         let iso_sha256 = self.sha256(section, "iso_sha256");
         let k3s_sha256 = self.sha256(section, "k3s_sha256");
         let airgap_sha256 = self.sha256(section, "airgap_sha256");
-        Some(Artifacts::Files {
-            iso: iso?,
-            iso_sha256,
-            k3s: k3s?,
-            k3s_sha256,
-            airgap: airgap?,
-            airgap_sha256,
-            images,
-        })
+        Some(Artifacts::Files { iso: iso?, iso_sha256, k3s: k3s?, k3s_sha256, airgap: airgap?, airgap_sha256, images })
     }
 
     fn nodes(&mut self, top: Section<'_, '_>, cidr: Cidr) -> Vec<Node> {
@@ -314,12 +313,7 @@ impl Reader<'_> {
         nodes
     }
 
-    fn node(
-        &mut self,
-        section: Section<'_, '_>,
-        cidr: Cidr,
-        seen: &mut HashMap<String, &'static str>,
-    ) -> Option<Node> {
+    fn node(&mut self, section: Section<'_, '_>, cidr: Cidr, seen: &mut HashMap<String, &'static str>) -> Option<Node> {
         let name = self.name(section, "name");
         if section.table.is_some_and(|t| t.get("address").is_none()) {
             self.missing(section, "address");
@@ -331,7 +325,10 @@ impl Reader<'_> {
             _ => None,
         });
         let span = |key: &str| {
-            section.table.and_then(|t| t.get(key)).map_or(section.span..section.span, |v: &Spanned<DeValue<'_>>| v.span())
+            section
+                .table
+                .and_then(|t| t.get(key))
+                .map_or(section.span..section.span, |v: &Spanned<DeValue<'_>>| v.span())
         };
         for (what, value) in [("name", name.clone()), ("address", address.map(|a| a.to_string()))] {
             if let Some(value) = value
@@ -342,8 +339,7 @@ impl Reader<'_> {
         }
         if let Some(address) = address.filter(|a| !cidr.usable(*a)) {
             let node = name.clone().unwrap_or_default();
-            let kind =
-                FlawKind::AddressOutside { node, address: address.to_string(), network: cidr.to_string() };
+            let kind = FlawKind::AddressOutside { node, address: address.to_string(), network: cidr.to_string() };
             self.flaw(span("address"), kind);
         }
         let memory = self.number(section, "memory_mib", 512..=1_048_576, 2048);
