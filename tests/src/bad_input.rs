@@ -146,6 +146,8 @@ fn port_taken(world: &World) -> Proof {
     let net =
         |args: &[&str]| world.bare("env").args([home.as_str(), qvmrun.as_str(), "net"]).args(args.iter().copied());
     let _undo = Undo(net(&["down"]));
+    fs::create_dir_all(world.lab_dir())?;
+    fs::set_permissions(world.lab_dir(), fs::Permissions::from_mode(0o700))?;
     world.ok(net(&["up", "192.168.6.1/24", "--mode", "namespace"]))?;
     let me = std::env::current_exe()?.display().to_string();
     let listener = world.start(&net(&["exec", "--", &me, "listen", "192.168.6.1:5000"]), "listener")?;

@@ -54,10 +54,11 @@ fn nodes(world: &World, ready: &Ready) -> Proof {
 
 fn mib(quantity: &Value) -> Result<u64, Fail> {
     let text = quantity.as_str().unwrap_or("");
-    match text.strip_suffix("Ki") {
-        Some(kib) => Ok(kib.parse::<u64>()? / 1024),
-        None => fail!("memory capacity {text:?}"),
-    }
+    let units = [("Ki", 1), ("Mi", 1 << 10), ("Gi", 1 << 20)];
+    let Some((number, kib)) = units.iter().find_map(|(unit, kib)| Some((text.strip_suffix(unit)?, kib))) else {
+        fail!("memory capacity {text:?}")
+    };
+    Ok(number.parse::<u64>()? * kib / 1024)
 }
 
 /// The kubeconfig's own CA is what makes the connection good: with another one it is refused.
@@ -130,7 +131,7 @@ fn across(world: &World) -> Proof {
     ensure!(a.node != b.node, "both on {}", a.node);
     for (from, to) in [(a, b), (b, a)] {
         let url = format!("http://{}:{PORT}/", to.ip);
-        let said = world.kubectl(&["exec", &from.name, "--", "wget", "-q", "-T", "5", "-O", "-", &url])?;
+        let said = world.kubectl(&["exec", &from.name, "--", "wget", "-q", "-O", "-", &url])?;
         ensure!(said.contains(&to.name), "{} asked {} and got {said:?}", from.name, to.name);
     }
     Ok(format!("{} on {} and {} on {}, both ways", a.ip, a.node, b.ip, b.node))

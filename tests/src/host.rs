@@ -145,16 +145,15 @@ fn mounts(table: &BTreeSet<String>) -> BTreeSet<String> {
     table.iter().filter_map(one).collect()
 }
 
-/// Groups, but for those the machine's own service manager makes and removes as it likes.
+/// Groups that labs and their nodes make; the machine's own service manager makes and removes others as it likes.
 fn cgroups() -> BTreeSet<String> {
     fn walk(dir: &Path, found: &mut BTreeSet<String>) {
         let Ok(entries) = fs::read_dir(dir) else { return };
         for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            if [".scope", ".service", ".mount", ".socket", ".slice"].iter().any(|end| name.ends_with(end)) {
-                continue;
+            let path = entry.path().display().to_string();
+            if ["airlab", "qvmrun", "kubepods", "lxcfs"].iter().any(|word| path.contains(word)) {
+                found.insert(path);
             }
-            found.insert(entry.path().display().to_string());
             walk(&entry.path(), found);
         }
     }

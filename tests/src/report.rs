@@ -26,7 +26,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(9);
 impl Report {
     /// From now on every line also says by which engine its evidence was gained, in the product's own sentence.
     pub(crate) fn gained_by(&mut self, evidence: &str) {
-        self.evidence = Some(evidence.to_owned());
+        self.evidence = (!evidence.is_empty()).then(|| evidence.to_owned());
     }
 
     /// Runs one check to its end, prints its line, and says whether it passed.

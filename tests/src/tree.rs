@@ -13,10 +13,12 @@ use crate::proof::Fail;
 /// Every file below a folder with mode and sha256. Other file systems mounted inside are not entered.
 pub(crate) type Tree = BTreeMap<String, String>;
 
-/// What a lab changes by merely running: disks and consoles of nodes, logs, journal, the provider's run time files.
+/// What a lab changes by merely running: disks and consoles of nodes, logs, journal, locks, the provider's run time
+/// files.
 pub(crate) fn moves_by_itself(path: &str) -> bool {
     path.ends_with(".vmdk")
         || path.ends_with(".log")
+        || path.ends_with(".lock")
         || path.contains("/logs/")
         || path.contains("/provider/")
         || path.ends_with("journal.jsonl")
