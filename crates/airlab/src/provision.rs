@@ -29,6 +29,10 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
     let run = Run::new(lab, files, sink);
     let vmrun = context.provider.vmrun();
 
+    // Before anything is made: somebody else's program on the registry's port ends the run.
+    let known_ca = std::fs::read_to_string(files.pki().join("ca").join("ca.crt")).unwrap_or_default();
+    Registry::new(lab, files, &known_ca, &context.beside).port_free_or_ours().await?;
+
     let secrets = run
         .step("keys", async {
             let (secrets, made) = Secrets::ensure(lab, files, SystemTime::now())?;
@@ -37,7 +41,6 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
         })
         .await?;
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
-    registry.port_free_or_ours().await?;
 
     // Images and installer do not need each other: copy both at once.
     let payload = run.step("images", mirror(&run, sources));

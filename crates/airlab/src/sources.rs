@@ -47,11 +47,13 @@ impl Sources {
         })
     }
 
-    /// Checks that every file is there and hashes to what it must; says which one does not.
+    /// Checks that every file is there and hashes to what it must, and that the installer can be read as one; says
+    /// which one does not.
     pub fn check(&self) -> Result<(), Failure> {
         for (name, source) in [("installer", &self.iso), ("k3s", &self.k3s), ("air-gap images", &self.airgap)] {
             artifacts::check(name, &source.path, source.sha256.as_deref())?;
         }
+        seed_iso::inspect(&self.iso.path)?;
         for (_, path) in &self.images {
             std::fs::metadata(path).map_err(|source| AirlabError::File {
                 path: path.clone(),

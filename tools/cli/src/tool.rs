@@ -59,9 +59,11 @@ impl Tool {
         };
         let ended = runtime.block_on(async {
             tokio::select! {
+                // The signal is looked at first, so that it is ours even while the work blocks on a program that it
+                // interrupts too; that program's exit code is then the answer.
                 biased;
-                ended = work(ui.clone(), args) => ended,
                 Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted { command: command_line() }.into()),
+                ended = work(ui.clone(), args) => ended,
             }
         });
         runtime.shutdown_timeout(Duration::from_secs(2));
