@@ -8,6 +8,7 @@ mod context;
 mod destroy;
 mod failure;
 mod images;
+mod journal;
 mod kubeconfig;
 mod lock;
 mod machines;

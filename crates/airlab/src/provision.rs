@@ -11,6 +11,7 @@ use lab::Role;
 use steps::Sink;
 
 use crate::images::Payload;
+use crate::journal::Journal;
 use crate::nodes::{self, Live};
 use crate::ready::{Ready, ReadyNode};
 use crate::registry::Registry;
@@ -26,6 +27,8 @@ const READY: Duration = Duration::from_secs(15 * 60);
 pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink: &dyn Sink) -> Result<Ready, Failure> {
     let start = Instant::now();
     let (lab, files) = (&context.lab, &context.files);
+    let journal = Journal::open(&files.journal(), sink);
+    let sink: &dyn Sink = &journal;
     let run = Run::new(lab, files, sink);
     let vmrun = context.provider.vmrun();
 
