@@ -26,8 +26,9 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
             answer.lab,
             answer.registry
         );
+        let text = format!("{} in {:.0} s; by {}", nodes.join(", "), run.took.as_secs_f32(), answer.evidence);
         ready = Some(answer);
-        Ok(format!("{} in {:.0} s", nodes.join(", "), run.took.as_secs_f32()))
+        Ok(text)
     });
     if let Some(ready) = &ready {
         report.gained_by(&ready.evidence);

@@ -16,7 +16,6 @@ const TOOLS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("openssl", "openssl"),
     ("debugfs", "e2fsprogs"),
-    ("ping", "iputils-ping"),
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
