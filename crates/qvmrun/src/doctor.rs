@@ -15,7 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("losetup", "mount"),
     ("mount", "mount"),
     ("kill", "procps"),
-    ("qemu-storage-daemon", "qemu-utils"),
+    ("qemu-storage-daemon", "qemu-utils qemu-system-common"), // moved from the second to the first in qemu 10
     ("systemd-nspawn", "systemd-container"),
     ("nsenter", "util-linux"),
     ("unshare", "util-linux"),
@@ -35,7 +35,12 @@ pub(crate) fn reply() -> Reply {
         let there = systems.lines().any(|l| l.split_whitespace().last() == Some(name)) || module(name);
         lines.push((format!("file system {name}"), there, format!("modprobe {name}")));
     }
-    lines.push((format!("cgroups {}", groups::version().word()), true, String::new()));
+    let version = groups::version();
+    lines.push((format!("cgroups {}", version.word()), true, String::new()));
+    if version == groups::Version::Two {
+        let there = found("systemd-run") && Path::new("/run/systemd/system").is_dir();
+        lines.push(("systemd as the host's init".into(), there, "it makes the groups of version 2".into()));
+    }
     let code = u8::from(lines.iter().any(|(_, ok, _)| !ok));
     let mut stdout = String::new();
     for (what, ok, advice) in lines {

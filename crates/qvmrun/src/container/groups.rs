@@ -54,9 +54,8 @@ impl Groups {
         match self.version {
             Version::One => hierarchies().into_iter().map(|h| h.join(self.name())).filter(|p| p.is_dir()).collect(),
             Version::Two => {
-                let scopes = subdirs(&Path::new(ROOT).join("system.slice"));
                 let ours = |p: &PathBuf| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with(&self.name()));
-                scopes.into_iter().filter(ours).collect()
+                subdirs(&slice()).into_iter().filter(ours).collect()
             }
         }
     }
@@ -77,8 +76,8 @@ impl Groups {
                 let _ = files::put(&top.join("memory.memsw.limit_in_bytes"), &bytes);
             }
             if top.join("cpuset.cpus").exists() {
-                let cpus = least_used(&hierarchy, &self.name(), cpus)?;
-                files::put(&top.join("cpuset.cpus"), &cpus)?;
+                let all = files::read(&hierarchy.join("cpuset.cpus"))?;
+                files::put(&top.join("cpuset.cpus"), &least_used(&all, &hierarchy, &self.name(), cpus))?;
             }
             files::dir(&node)?;
             inherit(&top, &node)?;
@@ -102,18 +101,9 @@ impl Groups {
         if self.version == Version::One {
             return Ok(cmd.clone());
         }
-        let all = parse_list(&files::read(&Path::new(ROOT).join("cpuset.cpus.effective"))?);
-        let first = self.id.bytes().map(usize::from).sum::<usize>();
-        let count = usize::try_from(cpus).unwrap_or(1).min(all.len());
-        let chosen: Vec<u32> = (0..count).filter_map(|i| all.get((first + i) % all.len()).copied()).collect();
-        let mut scope = Cmd::new("systemd-run").args(["--scope", "--quiet", "--collect"]);
-        scope = scope.arg(format!("--unit={}-{boot}.scope", self.name()));
-        for property in
-            ["Delegate=yes".into(), format!("MemoryMax={memory_mib}M"), format!("AllowedCPUs={}", list(&chosen))]
-        {
-            scope = scope.arg(format!("--property={property}"));
-        }
-        Ok(scope.arg("--").args(cmd.argv()))
+        let all = files::read(&Path::new(ROOT).join("cpuset.cpus.effective"))?;
+        let cpus = least_used(&all, &slice(), &self.name(), cpus);
+        Ok(scope(&format!("{}-{boot}.scope", self.name()), memory_mib, &cpus, cmd))
     }
 
     /// Every process in the groups.
@@ -180,19 +170,35 @@ fn inherit(parent: &Path, child: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The processors that the fewest other machines use, as a cpuset list.
-fn least_used(hierarchy: &Path, own: &str, count: u32) -> Result<String, Failure> {
-    let all = parse_list(&files::read(&hierarchy.join("cpuset.cpus"))?);
+/// Version 2: where systemd puts the scopes of its own manager.
+fn slice() -> PathBuf {
+    Path::new(ROOT).join("system.slice")
+}
+
+/// The command in a scope that systemd makes for it and hands over to it. That the container gets the version 2 tree
+/// is said outright: left alone, systemd-nspawn looks for a systemd in the tree, and for an installer without one it
+/// mounts a version 1 hierarchy, which the host then keeps until it is restarted.
+fn scope(unit: &str, memory_mib: u32, cpus: &str, cmd: &Cmd) -> Cmd {
+    Cmd::new("systemd-run")
+        .args(["--scope", "--quiet", "--collect", &format!("--unit={unit}"), "--property=Delegate=yes"])
+        .args([format!("--property=MemoryMax={memory_mib}M"), "--property=MemorySwapMax=0".into()])
+        .args([format!("--property=AllowedCPUs={cpus}"), "--".into()])
+        .args(["env", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"])
+        .args(cmd.argv())
+}
+
+/// The processors of `all` that the fewest other machines with groups in `parent` use, as a cpuset list.
+fn least_used(all: &str, parent: &Path, own: &str, count: u32) -> String {
     let mut used: BTreeMap<u32, usize> = BTreeMap::new();
-    for group in subdirs(hierarchy) {
+    for group in subdirs(parent) {
         let name = group.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if name.starts_with("qvmrun-") && name != own {
+        if name.starts_with("qvmrun-") && !name.starts_with(own) {
             for cpu in parse_list(&files::read(&group.join("cpuset.cpus")).unwrap_or_default()) {
                 *used.entry(cpu).or_default() += 1;
             }
         }
     }
-    Ok(list(&pick(all, &used, count)))
+    list(&pick(parse_list(all), &used, count))
 }
 
 fn pick(mut all: Vec<u32>, used: &BTreeMap<u32, usize>, count: u32) -> Vec<u32> {
@@ -246,6 +252,24 @@ mod tests {
         assert_eq!(parse_list("0-2,5\n"), [0, 1, 2, 5]);
         assert_eq!(parse_list(""), Vec::<u32>::new());
         assert_eq!(list(&[0, 3]), "0,3");
+    }
+
+    #[test]
+    fn processors_of_other_machines_are_left_to_them() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, cpus) in [("qvmrun-aa-1.scope", "1"), ("qvmrun-bb-3.scope", "0"), ("ssh.service", "1")] {
+            fs::create_dir(dir.path().join(name)).unwrap();
+            fs::write(dir.path().join(name).join("cpuset.cpus"), cpus).unwrap();
+        }
+        assert_eq!(least_used("0-1\n", dir.path(), "qvmrun-aa", 1), "1");
+        assert_eq!(least_used("0-1\n", dir.path(), "qvmrun-bb", 1), "0");
+        assert_eq!(least_used("0-1\n", dir.path(), "qvmrun-cc", 2), "0,1");
+    }
+
+    #[test]
+    fn a_node_in_its_scope() {
+        let cmd = scope("qvmrun-0badcafe-2.scope", 1536, "0,1", &Cmd::new("systemd-nspawn").arg("--quiet"));
+        insta::assert_snapshot!(cmd.argv().join("\n"));
     }
 
     #[test]
