@@ -14,7 +14,7 @@ use clap::{Parser, Subcommand};
 
 use crate::tool::{Ended, Tool};
 
-use lab_args::LabArgs;
+use lab_args::{LabArgs, Real};
 
 /// An air-gapped Kubernetes lab on a desktop, from bare host to a Ready cluster.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Verb {
     Provision {
         #[command(flatten)]
         lab: LabArgs,
+        #[command(flatten)]
+        real: Real,
         /// Print what would be done, in order, and change nothing
         #[arg(long)]
         plan: bool,
@@ -95,8 +97,8 @@ pub fn main() -> ExitCode {
 
 async fn run(ui: &crate::Ui, verb: Verb) -> Ended {
     match verb {
-        Verb::Provision { lab, plan: true, yes: _ } => provision::plan(ui, &lab),
-        Verb::Provision { lab, plan: false, yes: _ } => provision::provision(ui, &lab).await,
+        Verb::Provision { lab, real, plan: true, yes: _ } => provision::plan(ui, &lab, &real),
+        Verb::Provision { lab, real, plan: false, yes: _ } => provision::provision(ui, &lab, &real).await,
         Verb::Status { lab } => provision::status(ui, &lab).await,
         Verb::Destroy { lab, yes } => provision::destroy(ui, &lab, yes).await,
         Verb::Ssh { node, lab, command } => talk::ssh(&lab, &node, &command),

@@ -35,6 +35,17 @@ impl LabArgs {
     }
 }
 
+/// Files to use instead of the offline stand-ins.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Real {
+    /// The true k3s program, instead of the demo lab's stand-in
+    #[arg(long, value_name = "FILE", requires = "airgap")]
+    pub(super) k3s: Option<PathBuf>,
+    /// The air-gap images that belong to it (.tar or .tar.gz)
+    #[arg(long, value_name = "FILE", requires = "k3s")]
+    pub(super) airgap: Option<PathBuf>,
+}
+
 /// A run that stopped, as a problem: the same id and arguments, and the step beside them.
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.problem())]

@@ -5,15 +5,15 @@ use std::io::BufRead;
 use airlab::{Context, Facts, Plan, Ready, Status};
 use steps::{Sink, Timeline};
 
-use super::lab_args::{LabArgs, stopped};
+use super::lab_args::{LabArgs, Real, stopped};
 use super::{network, sources};
 use crate::tool::Ended;
 use crate::{Failure, Ui, exit, table};
 
 /// Prints the plan; looks at nothing but the lab file.
-pub(super) fn plan(ui: &Ui, args: &LabArgs) -> Ended {
+pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
     let context = args.context()?;
-    let sources = sources::on_paper(&context);
+    let sources = sources::on_paper(&context, real);
     let plan = Plan::of(&context.lab, &context.files, &sources, &context.provider);
     ui.result(&plan, ToString::to_string)?;
     Ok(exit::OK)
@@ -21,15 +21,15 @@ pub(super) fn plan(ui: &Ui, args: &LabArgs) -> Ended {
 
 /// Brings the lab up. An outer process checks the host, takes the lock and brings the network up; the work itself is
 /// done by a copy of this program inside the lab's network.
-pub(super) async fn provision(ui: &Ui, args: &LabArgs) -> Ended {
+pub(super) async fn provision(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
     let context = args.context()?;
     if network::inside() {
         let facts = network::facts(&context)?;
-        return work(ui, &context, &facts).await;
+        return work(ui, &context, &facts, real).await;
     }
     ui.expect("provision-parts", Timeline::new([], 2));
     super::host::check(ui, &context)?;
-    let sources = sources::ready(&context, ui)?;
+    let sources = sources::ready(&context, real, ui)?;
     sources.check().map_err(stopped)?;
     let _lock = context.lock("airlab provision").map_err(stopped)?;
     for line in &sources.stand_ins {
@@ -42,12 +42,12 @@ pub(super) async fn provision(ui: &Ui, args: &LabArgs) -> Ended {
     ui.finished();
     match network::enter(&facts)? {
         Some(code) => Ok(code),
-        None => work(ui, &context, &facts).await,
+        None => work(ui, &context, &facts, real).await,
     }
 }
 
-async fn work(ui: &Ui, context: &Context, facts: &Facts) -> Ended {
-    let sources = sources::ready(context, ui)?;
+async fn work(ui: &Ui, context: &Context, facts: &Facts, real: &Real) -> Ended {
+    let sources = sources::ready(context, real, ui)?;
     let usual = Timeline::new(
         [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],
         80,

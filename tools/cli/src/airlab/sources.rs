@@ -3,19 +3,31 @@
 use airlab::{Context, Source, Sources};
 use steps::Sink;
 
+use super::lab_args::Real;
 use crate::Failure;
 
 /// The sources of a lab; builds the offline parts where the lab asks for them and they are not in the cache.
-pub(super) fn ready(context: &Context, sink: &dyn Sink) -> Result<Sources, Failure> {
-    match Sources::named(&context.lab.artifacts) {
-        Some(sources) => Ok(sources),
-        None => demo(sink),
+pub(super) fn ready(context: &Context, real: &Real, sink: &dyn Sink) -> Result<Sources, Failure> {
+    let sources = match Sources::named(&context.lab.artifacts) {
+        Some(sources) => sources,
+        None => demo(sink)?,
+    };
+    Ok(with(sources, real))
+}
+
+/// The sources with the files a person named; their stand-ins are no longer mentioned.
+fn with(mut sources: Sources, real: &Real) -> Sources {
+    if let (Some(k3s), Some(airgap)) = (&real.k3s, &real.airgap) {
+        sources.k3s = Source { path: k3s.clone(), sha256: None };
+        sources.airgap = Source { path: airgap.clone(), sha256: None };
+        sources.stand_ins.retain(|line| !line.starts_with("k3s:"));
     }
+    sources
 }
 
 /// The sources as far as they can be named without building anything.
-pub(super) fn on_paper(context: &Context) -> Sources {
-    Sources::named(&context.lab.artifacts).unwrap_or_else(|| {
+pub(super) fn on_paper(context: &Context, real: &Real) -> Sources {
+    let sources = Sources::named(&context.lab.artifacts).unwrap_or_else(|| {
         let cache = demolab::default_cache();
         let part = |name: &str| Source { path: cache.join(name), sha256: None };
         Sources {
@@ -25,7 +37,8 @@ pub(super) fn on_paper(context: &Context) -> Sources {
             images: Vec::new(),
             stand_ins: demolab::description(),
         }
-    })
+    });
+    with(sources, real)
 }
 
 fn demo(sink: &dyn Sink) -> Result<Sources, Failure> {
