@@ -93,6 +93,8 @@ fn damaged_iso() -> Vec<u8> {
 
 /// Runs the command, which must be refused with an exit code of this family and leave no trace.
 fn refused(world: &World, cmd: Cmd, family: i64) -> Proof {
+    // where a run was not refused in time, its network must not stay
+    let _undo = Undo(net(world, &["down"]));
     let before = tree(&world.work(), moves_by_itself)?;
     let calls = fs::read(world.lab_dir().join("provider/calls.log")).unwrap_or_default();
     let out = world.run(cmd)?;
@@ -140,11 +142,15 @@ fn no_disk(world: &World) -> Proof {
     refused(world, world.airlab("provision", &["--yes", "--output", "json"]), 20)
 }
 
-fn port_taken(world: &World) -> Proof {
+/// The lab's network, asked of its provider directly.
+fn net(world: &World, args: &[&str]) -> Cmd {
     let home = format!("QVMRUN_HOME={}", world.lab_dir().join("provider").display());
     let qvmrun = world.program("qvmrun").display().to_string();
-    let net =
-        |args: &[&str]| world.bare("env").args([home.as_str(), qvmrun.as_str(), "net"]).args(args.iter().copied());
+    world.bare("env").args([home.as_str(), qvmrun.as_str(), "net"]).args(args.iter().copied())
+}
+
+fn port_taken(world: &World) -> Proof {
+    let net = |args: &[&str]| net(world, args);
     let _undo = Undo(net(&["down"]));
     fs::create_dir_all(world.lab_dir())?;
     fs::set_permissions(world.lab_dir(), fs::Permissions::from_mode(0o700))?;
