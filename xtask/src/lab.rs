@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::{Cmd, Local};
+use steps::Timeline;
 
 use crate::Ended;
 use crate::parts::{SKIPPED, full};
-use crate::{packages, say};
+use crate::say::{self, Talk};
+use crate::{packages, provision};
 
 /// A lab comes up, says that it is Ready, and goes away again, whatever happened in between.
 pub(crate) fn smoke() -> Ended {
@@ -15,16 +17,21 @@ pub(crate) fn smoke() -> Ended {
         say::line("the lab needs Linux and root: run the same command as root");
         return Ok(u8::try_from(SKIPPED).unwrap_or(1));
     }
-    let up = xtask(&["provision", "--yes"])?;
-    let ready = if up == 0 { xtask(&["status"])? } else { up };
-    let gone = xtask(&["destroy", "--yes"])?;
+    let talk = Talk::start("cargo-test-lab", Timeline::default());
+    provision::prepare(&talk, true, true)?;
+    talk.hush();
+    // A folder and a kubeconfig of its own: a lab that somebody runs from this checkout is not touched.
+    let folder = target().join("test-lab");
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let airlab = |words: &[&str]| {
+        let cmd = Cmd::new(provision::program()).args(words.iter().copied()).dir(&folder);
+        Local.take_over(&cmd.env("KUBECONFIG", folder.join("kubeconfig"))).map_err(|e| full(&e))
+    };
+    let up = airlab(&["provision", "--yes"])?;
+    let ready = if up == 0 { airlab(&["status"])? } else { up };
+    let gone = airlab(&["destroy", "--yes"])?;
     say::line(&format!("lab: provision {up}, status {ready}, destroy {gone}"));
     Ok(u8::from(up != 0 || ready != 0 || gone != 0))
-}
-
-/// This program again, with other words.
-pub(crate) fn xtask(words: &[&str]) -> Result<i32, String> {
-    Local.take_over(&myself().args(words.iter().copied())).map_err(|e| full(&e))
 }
 
 /// This program as a command.

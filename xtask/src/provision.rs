@@ -1,5 +1,6 @@
 //! `cargo xtask provision`: packages, parts and programs side by side, then `airlab provision`.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -28,8 +29,7 @@ pub(crate) fn provision(words: &[String]) -> Ended {
         programs(&talk)?;
     } else {
         let demo = !has("--lab") && !std::path::Path::new("airlab.toml").exists();
-        packages::ensure(&talk, has("--yes") || has("-y"))?;
-        together(&talk, demo)?;
+        prepare(&talk, demo, has("--yes") || has("-y"))?;
     }
     talk.hush();
     let code = airlab(&[&["provision".to_owned()], words].concat(), talk.clock.now())?;
@@ -37,6 +37,12 @@ pub(crate) fn provision(words: &[String]) -> Ended {
         talk.finished();
     }
     Ok(code)
+}
+
+/// Packages, offline parts and programs: all that `airlab` needs to bring a lab up.
+pub(crate) fn prepare(talk: &Arc<Talk>, demo: bool, yes: bool) -> Result<(), String> {
+    packages::ensure(talk, yes)?;
+    together(talk, demo)
 }
 
 /// Any other verb of airlab, with the programs built first.
@@ -61,7 +67,6 @@ fn parts(talk: &Talk) -> Result<(), String> {
 }
 
 /// Builds the programs a lab is run with.
-/// Builds the programs a lab is run with.
 pub(crate) fn programs(talk: &Talk) -> Result<(), String> {
     let step = "programs".to_owned();
     let start = Instant::now();
@@ -84,10 +89,14 @@ pub(crate) fn cargo() -> String {
     std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
 }
 
+/// The built airlab.
+pub(crate) fn program() -> PathBuf {
+    target().join("debug").join(format!("airlab{}", std::env::consts::EXE_SUFFIX))
+}
+
 /// Runs the built airlab with these words; its clock goes on from `before`.
 fn airlab(words: &[String], before: Duration) -> Ended {
-    let program = target().join("debug").join(format!("airlab{}", std::env::consts::EXE_SUFFIX));
-    let cmd = Cmd::new(program).args(words).env("AIRLAB_STARTED_MS", before.as_millis().to_string());
+    let cmd = Cmd::new(program()).args(words).env("AIRLAB_STARTED_MS", before.as_millis().to_string());
     let code = Local.take_over(&cmd).map_err(|e| full(&e))?;
     Ok(u8::try_from(code).unwrap_or(1))
 }

@@ -45,10 +45,8 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
         .await?;
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
 
-    // Images and installer do not need each other: copy both at once.
-    let payload = run.step("images", mirror(&run, sources));
-    let installer = run.step("installer", installer(&run, sources));
-    let (payload, ()) = tokio::try_join!(payload, installer)?;
+    let payload = run.step("images", mirror(&run, sources)).await?;
+    run.step("installer", installer(&run, sources)).await?;
     run.step("registry", async {
         run.changed_if(registry.ensure(sink).await?, "registry started");
         Ok(())

@@ -11,7 +11,7 @@ fn parse(text: &str) -> Result<Lab, LabError> {
 }
 
 fn complaints(text: &str) -> String {
-    let error = parse(text).unwrap_err();
+    let error = parse(text).expect_err("a text with mistakes");
     let mut lines = vec![format!("{} {error}", error.id())];
     lines.extend(error.also().iter().map(|p| format!("{} {p}", p.id())));
     lines.join("\n")
