@@ -35,6 +35,8 @@ pub(crate) fn reply() -> Reply {
         let there = systems.lines().any(|l| l.split_whitespace().last() == Some(name)) || module(name);
         lines.push((format!("file system {name}"), there, format!("modprobe {name}")));
     }
+    let there = Path::new("/proc/sys/net/bridge").exists() || module("br_netfilter");
+    lines.push(("kernel module br_netfilter".into(), there, "the kernel has no such module".into()));
     let version = groups::version();
     lines.push((format!("cgroups {}", version.word()), true, String::new()));
     if version == groups::Version::Two {

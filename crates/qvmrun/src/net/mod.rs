@@ -1,6 +1,7 @@
 //! The host-only network: bridge `vmnet1` with the host's address, in a network namespace of its own or on the host.
 
 mod facts;
+mod filter;
 mod forward;
 mod lab;
 
@@ -90,6 +91,7 @@ pub(crate) fn up(home: &Home, want: &Spec) -> Result<String, Failure> {
     }
     let lab = Lab::of(home, &want);
     if !lab.is_up(&want) {
+        filter::ensure();
         want.made |= lab.make(&want)?;
     }
     want.save(home)?;
