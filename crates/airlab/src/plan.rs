@@ -202,7 +202,8 @@ impl Planner<'_> {
         };
         let argv = self.provider.command(&args).argv();
         let what = format!("bridge vmnet1 with {} and loopback forwards to the nodes", self.lab.network.cidr.host());
-        vec![Action::Run { argv }, Action::Host { what }]
+        let module = "kernel module br_netfilter, where it is a module and not loaded yet; it stays".to_owned();
+        vec![Action::Run { argv }, Action::Host { what }, Action::Host { what: module }]
     }
 
     fn machine(&self, node: &Node) -> Vec<Action> {
