@@ -103,5 +103,14 @@ fn airlab(words: &[String], before: Duration) -> Ended {
 
 /// A first run on two quiet cores: every step, the second at which it ends, and the seconds it takes.
 fn usual() -> Timeline {
-    Timeline::new([("node-image", 220, 200), ("programs", 330, 320), ("kubernetes", 520, 500)], 620)
+    let marks = [
+        ("kubernetes-source", 36, 36),
+        ("installer", 70, 70),
+        ("node-image", 243, 243),
+        ("installer-iso", 247, 4),
+        ("kubernetes", 267, 267),
+        ("programs", 307, 307),
+        ("k3s", 459, 459),
+    ];
+    Timeline::new(marks, 505)
 }
