@@ -1,5 +1,5 @@
 #!/bin/bash
-# Prepares the tree our k3s is built in: the one generated file that the archive lacks, and one repair.
+# Prepares the tree our k3s is built in: the one generated file that the archive lacks, and two repairs.
 # env: OUT folder, SOURCE a GOPATH with k8s.io/kubernetes, GOCACHE
 set -euo pipefail
 export GOPATH=$OUT/gopath GO111MODULE=off GOTOOLCHAIN=local GOFLAGS='' CGO_ENABLED=0 GOCACHE
@@ -18,6 +18,11 @@ cd "$GOPATH/src/k8s.io/kubernetes"
     -e 's/^\t\thiter:      mapiterinit(.*$/\t\thiter:      it,/' unsafe_map.go
   grep -q 'it \*hiter)$' unsafe_link.go && grep -q 'links \[6\]' unsafe_link.go && grep -q 'hiter:      it,' unsafe_map.go
 ) || { echo "reflect2 is not the expected one"; exit 1; }
+
+# Addresses for pods are handed out ten seconds after the start, for no reason but that a poll waits before it looks.
+allocator=pkg/controller/nodeipam/ipam/cidr_allocator.go
+sed -i 's/wait\.Poll(10\*time\.Second, apiserverStartupGracePeriod/wait.PollImmediate(10*time.Second, apiserverStartupGracePeriod/' "$allocator"
+grep -q 'wait.PollImmediate(10\*time' "$allocator" || { echo "the address allocator is not the expected one"; exit 1; }
 
 echo "generating OpenAPI definitions"
 nice go build -v -trimpath -o "$OUT/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
