@@ -83,14 +83,14 @@ fn left(line: &str) -> Option<f64> {
     Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.parse::<f64>().ok()?)
 }
 
-/// The estimate on the first line after half time, against what was really left.
+/// The end that the first line after half time foretells, against the real one.
 fn half_time(run: &Run) -> Result<(), Fail> {
     let half = run.took / 2;
     let shown = run.lines.iter().filter(|(at, _)| *at >= half).find_map(|(at, line)| Some((*at, left(line)?)));
     let Some((at, told)) = shown else { fail!("no line after half time shows the time left") };
-    let truth = (run.took - at).as_secs_f64();
-    let close = (told - truth).abs() <= 0.3 * truth.max(5.0);
-    ensure!(close, "at {at:.0?} {told:.0} s were shown, {truth:.0} s were left");
+    let (foretold, real) = (at.as_secs_f64() + told, run.took.as_secs_f64());
+    let close = (foretold - real).abs() <= 0.3 * real;
+    ensure!(close, "at {at:.0?} an end after {foretold:.0} s was foretold, it came after {real:.0} s");
     Ok(())
 }
 

@@ -128,6 +128,10 @@ pub(super) async fn destroy(ui: &Ui, args: &LabArgs, yes: bool) -> Ended {
     let _lock = if network::inside() { None } else { Some(context.lock("airlab destroy").map_err(stopped)?) };
     let caches = vec![demolab::default_cache()];
     let destroyed = airlab::destroy(&context, caches, ui as &dyn Sink).await.map_err(stopped)?;
+    // Still ours: nobody else can have taken the lock. An empty folder goes with it.
+    let lock = context.files.lock();
+    let _ = std::fs::remove_file(&lock);
+    let _ = lock.parent().map(std::fs::remove_dir);
     ui.result(&destroyed, |d| {
         let mut text: String = d.removed.iter().map(|r| format!("removed  {r}\n")).collect();
         text.extend(d.kept.iter().map(|k| format!("kept     {k}\n")));
