@@ -1,6 +1,7 @@
 //! The engines: what can run a machine.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use crate::Failure;
 use crate::container::Container;
@@ -28,6 +29,7 @@ impl Tools {
 }
 
 /// A way to run machines. Callers check that the machine is on or off, as the operation needs, before they ask.
+#[allow(dead_code)] // the first engine does not do all of it
 pub(crate) trait Engine {
     /// The machines that run, as paths of their .vmx files.
     fn running(&self) -> Vec<String>;
@@ -49,6 +51,35 @@ pub(crate) trait Engine {
     fn set_cable(&self, vm: &Vm, connected: bool) -> Result<(), VmError>;
     /// Forgets everything it keeps about a machine that is off.
     fn forget(&self, vm: &Vm) -> Result<(), VmError>;
+    /// Halts the processors of a running machine, or lets them go on.
+    fn pause(&self, _: &Vm, _paused: bool) -> Result<(), VmError> {
+        Err(VmError::NotSupported)
+    }
+    /// Writes the memory of a running machine to this file and powers it off; comes back when it is off. The next
+    /// start of a machine whose `checkpoint.vmState` names a file goes on from there.
+    fn suspend(&self, _: &Vm, _memory: &Path) -> Result<(), VmError> {
+        Err(VmError::NotSupported)
+    }
+    /// Writes the memory of a running machine to this file and, in the same moment, lets every disk go on in the
+    /// overlay that is given for it. The overlays are there already, empty.
+    fn snapshot_live(&self, _: &Vm, _memory: &Path, _overlays: &[(Device, PathBuf)]) -> Result<(), VmError> {
+        Err(VmError::NotSupported)
+    }
+    /// Runs a program inside the running machine, as root. Without `wait` it comes back when the program runs.
+    fn guest(&self, _: &Vm, _program: &[String], _stdin: &[u8], _wait: bool) -> Result<GuestOutput, VmError> {
+        Err(VmError::NotSupported)
+    }
+    /// Writes what the screen shows to a PNG file.
+    fn screen(&self, _: &Vm, _png: &Path) -> Result<(), VmError> {
+        Err(VmError::NotSupported)
+    }
+}
+
+/// How a program in a guest ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct GuestOutput {
+    pub(crate) code: i32,
+    pub(crate) stdout: Vec<u8>,
 }
 
 /// The engine that `QVMRUN_ENGINE` names: the only place where it is chosen.
