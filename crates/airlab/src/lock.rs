@@ -9,7 +9,7 @@ use crate::{AirlabError, Failure};
 
 /// Held while a command changes a lab. The operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct RunLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+pub struct RunLock(File);
 
 impl RunLock {
     /// Takes the lock, or says who has it.
@@ -30,6 +30,11 @@ impl RunLock {
         write!(file, "process {}, {command}", std::process::id()).map_err(fail)?;
         file.flush().map_err(fail)?;
         Ok(Self(file))
+    }
+
+    /// The open file: the lock is held until its last copy is closed.
+    pub fn into_file(self) -> File {
+        self.0
     }
 }
 

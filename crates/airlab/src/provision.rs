@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::future::try_join_all;
 use k3s_bootstrap::Cluster;
 use lab::Role;
+use registry_mirror::Part;
 use steps::Sink;
 
 use crate::images::Payload;
@@ -46,12 +47,12 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
 
     let payload = run.step("images", mirror(&run, sources)).await?;
-    run.step("installer", installer(&run, sources)).await?;
     run.step("registry", async {
         run.changed_if(registry.ensure(sink).await?, "registry started");
         Ok(())
     })
     .await?;
+    run.step("installer", installer(&run, sources)).await?;
 
     let seeds = run
         .step("machines", async {
@@ -141,7 +142,11 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
         run.changed(format!("image {reference} mirrored"));
     }
     let tag = run.lab.versions.k3s.replace('+', "-");
-    let parts = [("k3s", sources.k3s.path.as_path()), ("airgap-images", sources.airgap.path.as_path())];
+    let parts = [("k3s", &sources.k3s), ("airgap-images", &sources.airgap)].map(|(title, source)| Part {
+        title,
+        path: &source.path,
+        sha256: source.sha256.as_deref(),
+    });
     let put = store.put_artifact(Payload::REPOSITORY, &tag, &parts)?;
     run.changed_if(put.changed, "k3s and its air-gap images put into the registry");
     let mut blobs = put.blobs.into_iter();

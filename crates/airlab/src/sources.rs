@@ -2,22 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
+use artifacts::Verdicts;
 use lab::Artifacts;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{AirlabError, Failure};
 
 /// One file, and what it must hash to where that is known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     /// The file.
     pub path: PathBuf,
-    /// Its SHA-256, 64 hexadecimal digits.
+    /// Its SHA-256, 64 hexadecimal digits; what it must be, or what [`Sources::check`] found.
     pub sha256: Option<String>,
 }
 
 /// The files a lab is made from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sources {
     /// The installer ISO.
     pub iso: Source,
@@ -48,10 +49,12 @@ impl Sources {
     }
 
     /// Checks that every file is there and hashes to what it must, and that the installer can be read as one; says
-    /// which one does not.
-    pub fn check(&self) -> Result<(), Failure> {
-        for (name, source) in [("installer", &self.iso), ("k3s", &self.k3s), ("air-gap images", &self.airgap)] {
-            artifacts::check(name, &source.path, source.sha256.as_deref())?;
+    /// which one does not. Files whose hash is among `verdicts` and that did not change since are not read again.
+    pub fn check(&mut self, verdicts: &mut Verdicts) -> Result<(), Failure> {
+        let files = [("installer", &mut self.iso), ("k3s", &mut self.k3s), ("air-gap images", &mut self.airgap)];
+        for (name, source) in files {
+            let found = verdicts.check(name, &source.path, source.sha256.as_deref())?;
+            source.sha256 = Some(found.sha256().to_owned());
         }
         seed_iso::inspect(&self.iso.path)?;
         for (_, path) in &self.images {

@@ -57,8 +57,17 @@ impl Local {
     /// be started. Standard input and the deadline of `cmd` do not apply.
     #[cfg(unix)]
     pub fn replace(self, cmd: &Cmd) -> ExecError {
+        self.replace_holding(cmd, None)
+    }
+
+    /// The same; the open file becomes the command's standard input, so that a lock on it lives on with the command.
+    #[cfg(unix)]
+    pub fn replace_holding(self, cmd: &Cmd, held: Option<File>) -> ExecError {
         #[allow(clippy::disallowed_methods)] // this crate is where processes start; duct cannot exec
         let mut command = std::process::Command::new(&cmd.program);
+        if let Some(file) = held {
+            command.stdin(file);
+        }
         command.args(&cmd.args).envs(cmd.env.iter().map(|(k, v)| (k, v)));
         if let Some(dir) = &cmd.dir {
             command.current_dir(dir);

@@ -22,4 +22,4 @@ pub use name::{NotAName, Repository, Tag};
 pub use problem::{PROBLEMS, RegistryError};
 pub use registries::Registries;
 pub use server::{ServeSpec, Serving, serve, shutdown_signal};
-pub use store::{Blob, CatalogEntry, Finding, PutArtifact, Store, TaggedImage, Verified};
+pub use store::{Blob, CatalogEntry, Finding, Part, PutArtifact, Store, TaggedImage, Verified};

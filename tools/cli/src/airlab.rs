@@ -95,7 +95,7 @@ pub fn main() -> ExitCode {
     Tool::new("airlab").run(|ui, args: Args| async move { run(&ui, args.verb).await })
 }
 
-async fn run(ui: &crate::Ui, verb: Verb) -> Ended {
+async fn run(ui: &std::sync::Arc<crate::Ui>, verb: Verb) -> Ended {
     match verb {
         Verb::Provision { lab, real, plan: true, yes: _ } => provision::plan(ui, &lab, &real),
         Verb::Provision { lab, real, plan: false, yes: _ } => provision::provision(ui, &lab, &real).await,

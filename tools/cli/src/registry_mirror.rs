@@ -94,7 +94,7 @@ struct RegistriesYaml {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    Tool::new("registry-mirror").log("registry_mirror=info").run(|ui, args: Args| async move {
+    Tool::new("registry-mirror").log("registry_mirror=info").graceful().run(|ui, args: Args| async move {
         match args.verb {
             Verb::Serve(args) => serve_until_told(&ui, args).await,
             Verb::Mirror(args) => bring(&ui, args).await,

@@ -20,17 +20,24 @@ pub type Ended = Result<u8, Failure>;
 pub struct Tool {
     name: &'static str,
     log: &'static str,
+    graceful: bool,
 }
 
 impl Tool {
     /// A program that logs nothing unless `AIRLAB_LOG` asks for it.
     pub const fn new(name: &'static str) -> Self {
-        Self { name, log: "off" }
+        Self { name, log: "off", graceful: false }
     }
 
     /// The same program with this `tracing` filter as its default: `registry_mirror=info`.
     pub const fn log(mut self, filter: &'static str) -> Self {
         self.log = filter;
+        self
+    }
+
+    /// The same program, whose work listens for SIGTERM itself and ends well after it.
+    pub const fn graceful(mut self) -> Self {
+        self.graceful = true;
         self
     }
 
@@ -62,7 +69,7 @@ impl Tool {
                 // The signal is looked at first, so that it is ours even while the work blocks on a program that it
                 // interrupts too; that program's exit code is then the answer.
                 biased;
-                Ok(()) = tokio::signal::ctrl_c() => Err(Interrupted { command: command_line() }.into()),
+                () = asked_to_stop(self.graceful) => Err(Interrupted { command: command_line() }.into()),
                 ended = work(ui.clone(), args) => ended,
             }
         });
@@ -93,6 +100,25 @@ impl Tool {
         let filter = tracing_subscriber::EnvFilter::try_new(&filter).unwrap_or_default();
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
         let _ = log.try_init();
+    }
+}
+
+/// Comes back when a person or the system asks the program to stop.
+async fn asked_to_stop(graceful: bool) {
+    #[cfg(unix)]
+    if !graceful {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                Ok(()) = tokio::signal::ctrl_c() => return,
+                Some(()) = term.recv() => return,
+                else => {}
+            }
+        }
+    }
+    let _ = graceful;
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

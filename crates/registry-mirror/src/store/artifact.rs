@@ -29,6 +29,25 @@ pub struct Blob {
     pub url_path: String,
 }
 
+/// A file to put into the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// Its name.
+    pub title: &'a str,
+    /// Where it lies.
+    pub path: &'a Path,
+    /// Its SHA-256 where the caller has just worked it out, 64 hexadecimal digits: a file that the store has already
+    /// is then not read.
+    pub sha256: Option<&'a str>,
+}
+
+impl<'a> Part<'a> {
+    /// A file whose hash is not known yet.
+    pub fn new(title: &'a str, path: &'a Path) -> Self {
+        Self { title, path, sha256: None }
+    }
+}
+
 /// What [`Store::put_artifact`] did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PutArtifact {
@@ -50,39 +69,36 @@ struct ArtifactManifest<'a> {
 
 impl Store {
     /// Keeps files under `repository:tag`, as layers of one OCI artifact (OCI image specification, "Guidelines for
-    /// Artifact Usage"). Files that the store already has are read, not written.
+    /// Artifact Usage"). Files that the store already has are not written.
     ///
     /// # Errors
     /// [`RegistryError::Reference`] for names that are not valid, [`RegistryError::File`] for a file that cannot be
     /// read or written.
     ///
     /// ```
+    /// use registry_mirror::Part;
     /// let dir = tempfile::tempdir().unwrap();
     /// let program = dir.path().join("k3s");
     /// std::fs::write(&program, b"program").unwrap();
     /// let store = registry_mirror::Store::open(&dir.path().join("store"))?;
-    /// let put = store.put_artifact("airlab/k3s", "v1.33.4-k3s1", &[("k3s", &program)])?;
+    /// let put = store.put_artifact("airlab/k3s", "v1.33.4-k3s1", &[Part::new("k3s", &program)])?;
     /// assert_eq!(put.blobs[0].url_path, format!("/v2/airlab/k3s/blobs/{}", put.blobs[0].digest));
     /// # Ok::<(), registry_mirror::RegistryError>(())
     /// ```
-    pub fn put_artifact(
-        &self,
-        repository: &str,
-        tag: &str,
-        files: &[(&str, &Path)],
-    ) -> Result<PutArtifact, RegistryError> {
+    pub fn put_artifact(&self, repository: &str, tag: &str, files: &[Part<'_>]) -> Result<PutArtifact, RegistryError> {
         let not_a_reference = || RegistryError::Reference { text: format!("{repository}:{tag}") };
         let repository: Repository = repository.parse().map_err(|_| not_a_reference())?;
         let tag: Tag = tag.parse().map_err(|_| not_a_reference())?;
         let mut blobs = Vec::new();
         let mut layers = Vec::new();
-        for (title, path) in files {
-            let (digest, size) = self.put_file(&repository, path)?;
+        for part in files {
+            let title = part.title;
+            let (digest, size) = self.put_file(&repository, part)?;
             let mut layer = Descriptor::new("application/octet-stream", &digest, size);
-            layer.annotations.insert(TITLE.to_owned(), (*title).to_owned());
+            layer.annotations.insert(TITLE.to_owned(), title.to_owned());
             layers.push(layer);
             let url_path = format!("/v2/{repository}/blobs/{digest}");
-            blobs.push(Blob { title: (*title).to_owned(), digest: digest.to_string(), size, url_path });
+            blobs.push(Blob { title: title.to_owned(), digest: digest.to_string(), size, url_path });
         }
         let empty = Digest::of(EMPTY);
         self.write_blob(&empty, EMPTY)?;
@@ -100,8 +116,13 @@ impl Store {
         Ok(PutArtifact { blobs, changed })
     }
 
-    fn put_file(&self, repository: &Repository, path: &Path) -> Result<(Digest, u64), RegistryError> {
-        let read = || Digest::of_reader(Algorithm::Sha256, File::open(path)?);
+    fn put_file(&self, repository: &Repository, part: &Part<'_>) -> Result<(Digest, u64), RegistryError> {
+        let path = part.path;
+        let known = part.sha256.and_then(|hex| format!("sha256:{}", hex.to_ascii_lowercase()).parse::<Digest>().ok());
+        let read = || match known {
+            Some(digest) => Ok((digest, File::open(path)?.metadata()?.len())),
+            None => Digest::of_reader(Algorithm::Sha256, File::open(path)?),
+        };
         let (digest, size) = read().map_err(RegistryError::file(path, "read"))?;
         if self.blob_size(&digest) == Some(size) {
             self.link_blob(repository, &digest)?;

@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-pub use artifact::{Blob, PutArtifact};
+pub use artifact::{Blob, Part, PutArtifact};
 pub use listing::{CatalogEntry, TaggedImage};
 pub(crate) use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
 pub(crate) use upload::Upload;

@@ -9,7 +9,7 @@ use crate::{Lab, serve_spec};
 fn blob(lab: &Lab, bytes: &[u8]) -> registry_mirror::Blob {
     let file = lab.dir.path().join("file");
     std::fs::write(&file, bytes).unwrap();
-    lab.store().put_artifact("airlab/k3s", "v1", &[("k3s", &file)]).unwrap().blobs.remove(0)
+    lab.store().put_artifact("airlab/k3s", "v1", &[registry_mirror::Part::new("k3s", &file)]).unwrap().blobs.remove(0)
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ async fn lists_are_sorted_and_paged() {
     let file = lab.dir.path().join("file");
     std::fs::write(&file, b"x").unwrap();
     for (repository, tag) in [("b/deep/er", "v1"), ("a", "v2"), ("a", "v10"), ("a", "V2"), ("b", "x")] {
-        lab.store().put_artifact(repository, tag, &[("f", &file)]).unwrap();
+        lab.store().put_artifact(repository, tag, &[registry_mirror::Part::new("f", &file)]).unwrap();
     }
     let json = async |path: &str| {
         let answer = lab.client.get(lab.url(path)).send().await.unwrap();

@@ -1,12 +1,14 @@
 //! Commands that speak to the lab run inside its network.
 
+use std::fs::File;
+
 use airlab::{Context, Facts};
 use machine::{Cmd, Local};
 
 use super::lab_args::stopped;
 use crate::Failure;
 
-/// Set for the copy of this program that runs inside the lab's network.
+/// Set for this program when it runs inside the lab's network.
 const INSIDE: &str = "AIRLAB_INSIDE";
 
 /// Whether this process is inside the lab's network because an outer one put it there.
@@ -14,16 +16,29 @@ pub(super) fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs this same command inside the lab's network and gives back its exit code; `None` where we are in it already.
-pub(super) fn enter(facts: &Facts) -> Result<Option<u8>, Failure> {
+/// This same command inside the lab's network; `None` where we are in it already.
+pub(super) fn again(facts: &Facts) -> Result<Option<Cmd>, Failure> {
     if inside() || facts.enter.is_empty() {
         return Ok(None);
     }
     let this = std::env::current_exe().map_err(|e| Failure::system("looking which program this is", e))?;
     let words: Vec<_> = std::env::args_os().skip(1).collect();
-    let cmd = prefixed(facts, this.into_os_string()).args(words).env(INSIDE, "1");
-    let code = Local.take_over(&cmd)?;
-    Ok(Some(u8::try_from(code).unwrap_or(1)))
+    Ok(Some(prefixed(facts, this.into_os_string()).args(words).env(INSIDE, "1")))
+}
+
+/// Becomes the command: one process, which signals reach and whose end is the end of everything. A lock that is held
+/// goes along. Comes back only where that cannot be done, or on systems without it with the command's exit code.
+#[cfg(unix)]
+pub(super) fn become_it(cmd: &Cmd, held: Option<File>) -> Result<u8, Failure> {
+    Err(Local.replace_holding(cmd, held).into())
+}
+
+/// Runs the command and gives back its exit code.
+#[cfg(not(unix))]
+pub(super) fn become_it(cmd: &Cmd, held: Option<File>) -> Result<u8, Failure> {
+    let code = Local.take_over(cmd)?;
+    drop(held);
+    Ok(u8::try_from(code).unwrap_or(1))
 }
 
 /// A command to run inside the lab's network, program first.

@@ -1,9 +1,13 @@
 //! `airlab provision`, `status` and `destroy`.
 
+use std::future::Future;
 use std::io::BufRead;
+use std::sync::Arc;
+use std::time::Instant;
 
-use airlab::{Context, Facts, Plan, Ready, Status};
-use steps::{Sink, Timeline};
+use airlab::{Context, Facts, Plan, Ready, Sources, Status};
+use artifacts::Verdicts;
+use steps::{Event, Outcome, Sink, Timeline};
 
 use super::lab_args::{LabArgs, Real, stopped};
 use super::{network, sources};
@@ -19,35 +23,64 @@ pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
     Ok(exit::OK)
 }
 
-/// Brings the lab up. An outer process checks the host, takes the lock and brings the network up; the work itself is
-/// done by a copy of this program inside the lab's network.
-pub(super) async fn provision(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
+/// Brings the lab up. The host is checked, the lock taken and the network brought up first; then this program goes on
+/// inside the lab's network.
+pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real) -> Ended {
     let context = args.context()?;
-    if network::inside() {
+    if let Some(sources) = sources::handed_on().filter(|_| network::inside()) {
         let facts = network::facts(&context)?;
-        return work(ui, &context, &facts, real).await;
+        return work(ui, &context, &facts, &sources).await;
     }
     ui.expect("provision-parts", Timeline::new([], 2));
     super::host::check(ui, &context)?;
-    let sources = sources::ready(&context, real, ui)?;
-    sources.check().map_err(stopped)?;
-    let _lock = context.lock("airlab provision").map_err(stopped)?;
+    let sources = step(ui, "files", files(ui, &context, real)).await?;
+    let lock = context.lock("airlab provision").map_err(stopped)?;
     for line in &sources.stand_ins {
         ui.say(&format!("stand-in: {line}"));
     }
-    let facts = context.ensure_network().map_err(stopped)?;
+    let facts = step(ui, "network", async {
+        let was_up = context.seen().is_some();
+        let facts = context.ensure_network().map_err(stopped)?;
+        Ok((facts, if was_up { Outcome::Unchanged } else { Outcome::Changed("up".into()) }))
+    });
+    let facts = facts.await?;
     for line in &facts.warnings {
         ui.say(&format!("note: {line}"));
     }
     ui.finished();
-    match network::enter(&facts)? {
-        Some(code) => Ok(code),
-        None => work(ui, &context, &facts, real).await,
+    match network::again(&facts)? {
+        Some(cmd) => network::become_it(&sources::hand_on(cmd, &sources)?, Some(lock.into_file())),
+        None => work(ui, &context, &facts, &sources).await,
     }
 }
 
-async fn work(ui: &Ui, context: &Context, facts: &Facts, real: &Real) -> Ended {
-    let sources = sources::ready(context, real, ui)?;
+/// A step that comes before the lab is there; the others are told of by [`airlab::provision`].
+async fn step<T>(
+    ui: &Ui,
+    name: &'static str,
+    work: impl Future<Output = Result<(T, Outcome), Failure>>,
+) -> Result<T, Failure> {
+    let start = Instant::now();
+    ui.emit(Event::Started { step: name.into() });
+    let (value, outcome) = work.await?;
+    ui.emit(Event::Finished { step: name.into(), outcome, took: start.elapsed() });
+    Ok(value)
+}
+
+/// The files the lab is made from, made where they are missing and checked. What it runs may take minutes: it has a
+/// thread of its own, so that a signal is answered at once.
+async fn files(ui: &Arc<Ui>, context: &Context, real: &Real) -> Result<(Sources, Outcome), Failure> {
+    let (ui, context, real) = (ui.clone(), context.clone(), real.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        let mut sources = sources::ready(&context, &real, &*ui)?;
+        let verdicts = crate::ui::cache_dir().unwrap_or_else(|| context.files.root().to_owned()).join("verdicts.json");
+        sources.check(&mut Verdicts::open(&verdicts)).map_err(stopped)?;
+        Ok((sources, Outcome::Unchanged))
+    });
+    made.await.map_err(|e| Failure::system("making the lab's files", e.into()))?
+}
+
+async fn work(ui: &Ui, context: &Context, facts: &Facts, sources: &Sources) -> Ended {
     let usual = Timeline::new(
         [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],
         80,
@@ -55,7 +88,7 @@ async fn work(ui: &Ui, context: &Context, facts: &Facts, real: &Real) -> Ended {
     let kind =
         format!("provision-{}{}", context.lab.name, if context.files.kubeconfig().exists() { "-again" } else { "" });
     ui.expect(&kind, usual);
-    let ready = airlab::provision(context, &sources, facts, ui as &dyn Sink).await.map_err(stopped)?;
+    let ready = airlab::provision(context, sources, facts, ui as &dyn Sink).await.map_err(stopped)?;
     ui.finished();
     ui.result(&ready, ready_text)?;
     Ok(exit::OK)
@@ -94,8 +127,8 @@ fn ready_text(ready: &Ready) -> String {
 pub(super) async fn status(ui: &Ui, args: &LabArgs) -> Ended {
     let context = args.context()?;
     let facts = network::facts(&context)?;
-    if let Some(code) = network::enter(&facts)? {
-        return Ok(code);
+    if let Some(cmd) = network::again(&facts)? {
+        return network::become_it(&cmd, None);
     }
     let status = airlab::status(&context, &facts).await.map_err(stopped)?;
     ui.result(&status, status_text)?;

@@ -1,6 +1,7 @@
 //! The files a lab is made from: those its file names, or the offline stand-ins.
 
 use airlab::{Context, Source, Sources};
+use machine::Cmd;
 use steps::Sink;
 
 use super::lab_args::Real;
@@ -13,6 +14,20 @@ pub(super) fn ready(context: &Context, real: &Real, sink: &dyn Sink) -> Result<S
         None => demo(sink)?,
     };
     Ok(with(sources, real))
+}
+
+/// Hands the sources on to this program inside the lab's network, so that they are made and checked once.
+const CHECKED: &str = "AIRLAB_SOURCES";
+
+/// The command with the sources it need not look for again.
+pub(super) fn hand_on(cmd: Cmd, sources: &Sources) -> Result<Cmd, Failure> {
+    let text = serde_json::to_string(sources).map_err(|e| Failure::system("handing the files on", e.into()))?;
+    Ok(cmd.env(CHECKED, text))
+}
+
+/// The sources that were handed on.
+pub(super) fn handed_on() -> Option<Sources> {
+    serde_json::from_str(&std::env::var(CHECKED).ok()?).ok()
 }
 
 /// The sources with the files a person named; their stand-ins are no longer mentioned.
