@@ -16,7 +16,7 @@ mod windows;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-cargo xtask provision [--lab FILE] [--engine NAME] [--yes] [--plan] [--output json]
+cargo xtask provision [--lab FILE] [--engine NAME] [--until STEP] [--yes] [--plan] [--output json]
                          from nothing to a Ready lab: packages, parts, programs, then `airlab provision`
 cargo xtask status | destroy | ssh | run | vmrun ...
                          build the programs, then the same verb of `airlab`

@@ -30,6 +30,8 @@ pub use lock::RunLock;
 pub use plan::{Action, Plan, STEPS, Stage};
 pub use provider::{ClockOwner, Facts, Provider};
 pub use provision::provision;
-pub use ready::{Destroyed, Finding, NodeState, NodeStatus, Ready, ReadyNode, RegistryStatus, Status};
+pub use ready::{
+    Destroyed, Finding, NodeState, NodeStatus, Partial, Provisioned, Ready, ReadyNode, RegistryStatus, Status,
+};
 pub use sources::{Source, Sources};
 pub use status::status;

@@ -33,6 +33,13 @@ pub(crate) fn spec(lab: &Lab, files: &Layout, node: &Node) -> NodeSpec {
     }
 }
 
+/// A node's whole configuration: airlab's keys and those of the lab file's `[vm.vmx]`.
+pub(crate) fn vmx(lab: &Lab, files: &Layout, node: &Node) -> Vmx {
+    let mut vmx = Vmx::for_node(&spec(lab, files, node));
+    lab.vm.vmx.iter().for_each(|(key, value)| vmx.set(key, value));
+    vmx
+}
+
 /// A node's disk.
 pub(crate) fn disk(lab: &Lab) -> Vmdk {
     let format = match lab.vm.disk_format {
@@ -58,7 +65,7 @@ pub(crate) fn ensure(run: &Run<'_>, node: &Node, running: bool) -> Result<PathBu
         disk(run.lab).create(&path)?;
         run.changed(format!("{}: disk of {} GiB", node.name, run.lab.vm.disk_gib));
     }
-    let wanted = Vmx::for_node(&spec(run.lab, files, node));
+    let wanted = self::vmx(run.lab, files, node);
     match read(&vmx)? {
         None => {
             machine::write_file(&vmx, wanted.render().as_bytes(), 0o644)?;
@@ -96,5 +103,24 @@ fn read(path: &Path) -> Result<Option<String>, Failure> {
         Ok(text) => Ok(Some(text)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(AirlabError::File { path: path.to_owned(), action: "not read", source }.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lab_file_may_set_no_key_that_is_written_here() {
+        let text = lab::DEMO.replace("[artifacts]", "[vm.vmx]\n\"rtc.startTime\" = \"1577836800\"\n[artifacts]");
+        for firmware in ["bios", "efi"] {
+            let text = text.replace("disk_gib", &format!("firmware = \"{firmware}\"\ndisk_gib"));
+            let lab = Lab::parse(Path::new("airlab.toml"), &text).unwrap();
+            let files = Layout::of(&lab, Path::new("/srv/.airlab"));
+            let whole = vmx(&lab, &files, &lab.nodes[0]);
+            let open: Vec<&str> = whole.entries().map(|(k, _)| k).filter(|k| !lab::own_vmx_key(k)).collect();
+            assert_eq!(open, ["rtc.startTime"]);
+            assert_eq!(whole.get("rtc.startTime"), Some("1577836800"));
+        }
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use lab::{Lab, Layout, Node, Role};
 use serde::Serialize;
-use vmware::Vmx;
 use vmware::vmrun::Command;
 
 use crate::{Provider, Sources, machines};
@@ -208,7 +207,7 @@ impl Planner<'_> {
 
     fn machine(&self, node: &Node) -> Vec<Action> {
         let (lab, files) = (self.lab, self.files);
-        let keys = Vmx::for_node(&machines::spec(lab, files, node)).entries().count();
+        let keys = machines::vmx(lab, files, node).entries().count();
         let write = |path: PathBuf, what: String| Action::Write { path, what };
         vec![
             write(files.cidata(&node.name), format!("CIDATA: {} at {}", node.name, node.address)),

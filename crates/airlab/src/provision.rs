@@ -14,7 +14,7 @@ use steps::Sink;
 use crate::images::Payload;
 use crate::journal::Journal;
 use crate::nodes::{self, Live};
-use crate::ready::{Ready, ReadyNode};
+use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
@@ -24,14 +24,31 @@ use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, 
 const READY: Duration = Duration::from_secs(15 * 60);
 
 /// Brings a lab up from inside its network. The network is up already ([`Context::ensure_network`]) and the caller
-/// holds the lab's lock.
-pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink: &dyn Sink) -> Result<Ready, Failure> {
+/// holds the lab's lock. With `until`, one of [`crate::STEPS`], it ends well after that step.
+pub async fn provision(
+    context: &Context,
+    sources: &Sources,
+    facts: &Facts,
+    until: Option<&str>,
+    sink: &dyn Sink,
+) -> Result<Provisioned, Failure> {
     let start = Instant::now();
     let (lab, files) = (&context.lab, &context.files);
     let journal = Journal::open(&files.journal(), sink);
     let sink: &dyn Sink = &journal;
     let run = Run::new(lab, files, sink);
     let vmrun = context.provider.vmrun();
+    let last = |step: &str| {
+        (until == Some(step)).then(|| {
+            let (lab, changes) = (lab.name.clone(), run.changes());
+            let (changed, seconds) = (changes.len(), start.elapsed().as_secs());
+            Provisioned::Until(Partial { lab, until: step.to_owned(), changed, changes, seconds })
+        })
+    };
+    // the caller has done these two
+    if let Some(end) = last("files").or_else(|| last("network")) {
+        return Ok(end);
+    }
 
     // Before anything is made: somebody else's program on the registry's port ends the run.
     let known_ca = std::fs::read_to_string(files.pki().join("ca").join("ca.crt")).unwrap_or_default();
@@ -44,15 +61,27 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
             Ok(secrets)
         })
         .await?;
+    if let Some(end) = last("keys") {
+        return Ok(end);
+    }
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
 
     let payload = run.step("images", mirror(&run, sources)).await?;
+    if let Some(end) = last("images") {
+        return Ok(end);
+    }
     run.step("registry", async {
         run.changed_if(registry.ensure(sink).await?, "registry started");
         Ok(())
     })
     .await?;
+    if let Some(end) = last("registry") {
+        return Ok(end);
+    }
     run.step("installer", installer(&run, sources)).await?;
+    if let Some(end) = last("installer") {
+        return Ok(end);
+    }
 
     let seeds = run
         .step("machines", async {
@@ -70,6 +99,9 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
             Ok(seeds)
         })
         .await?;
+    if let Some(end) = last("machines") {
+        return Ok(end);
+    }
 
     let live: Vec<Live> = run
         .step(
@@ -83,19 +115,32 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
             })),
         )
         .await?;
+    if let Some(end) = last("install") {
+        return Ok(end);
+    }
 
     run.step("clocks", clocks(&run, &live)).await?;
+    if let Some(end) = last("clocks") {
+        return Ok(end);
+    }
 
     // Tokens and authorities are known beforehand: agents fetch and start while the server does; k3s waits by itself.
-    let starts = live.iter().map(|node| {
+    let servers_only = until == Some("server");
+    let starts = live.iter().filter(|node| !servers_only || node.node.role == Role::Server).map(|node| {
         let step = if node.node.role == Role::Server { "server" } else { "agents" };
         let name = format!("{step}/{}", node.node.name);
         let (run, secrets, payload) = (&run, &secrets, &payload);
         async move { run.step(&name, cluster::ensure(run, secrets, payload, node, sink)).await }
     });
     try_join_all(starts).await?;
+    if let Some(end) = last("server").or_else(|| last("agents")) {
+        return Ok(end);
+    }
 
     run.step("kubeconfig", kubeconfig::ensure(&run, context, facts, &live)).await?;
+    if let Some(end) = last("kubeconfig") {
+        return Ok(end);
+    }
 
     let nodes = run
         .step("ready", async {
@@ -118,7 +163,7 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
     });
     let changes = run.changes();
     let api = facts.reached_at(&format!("{}:6443", lab.first_server().address));
-    Ok(Ready {
+    Ok(Provisioned::Ready(Ready {
         lab: lab.name.clone(),
         changed: changes.len(),
         changes,
@@ -131,7 +176,7 @@ pub async fn provision(context: &Context, sources: &Sources, facts: &Facts, sink
         evidence: facts.evidence.clone(),
         stand_ins: sources.stand_ins.clone(),
         seconds: start.elapsed().as_secs(),
-    })
+    }))
 }
 
 /// Fills the registry's store: the profile's images, the k3s program, its air-gap images.

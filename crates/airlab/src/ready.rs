@@ -7,6 +7,31 @@ use serde::Serialize;
 
 use crate::ClockOwner;
 
+/// How a provision ended well.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Provisioned {
+    /// Everything runs.
+    Ready(Ready),
+    /// It was asked to end after a step.
+    Until(Partial),
+}
+
+/// The end of a provision that was asked to go only so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Partial {
+    /// The lab's name.
+    pub lab: String,
+    /// The last step that was done, one of [`crate::STEPS`].
+    pub until: String,
+    /// How many things this run changed.
+    pub changed: usize,
+    /// What they were, in order.
+    pub changes: Vec<String>,
+    /// Wall time of the run, in seconds.
+    pub seconds: u64,
+}
+
 /// The end of a provision: everything runs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ready {

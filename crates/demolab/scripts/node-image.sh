@@ -3,6 +3,8 @@
 # env: OUT folder, SOURCES apt list, SUITE, PACKAGES comma separated, PREPARE script that is run on the finished tree
 set -euo pipefail
 export SOURCE_DATE_EPOCH=1735689600 LC_ALL=C.UTF-8 OUT
+# Debian's own initrd, half a minute's work, would be thrown away: node-prepare.sh writes a small one.
+export INITRD=No
 proxy=$OUT/proxy.conf
 apt-config dump | grep -E '^Acquire::https?::Proxy ' > "$proxy" || true
 echo "mmdebstrap $SUITE"

@@ -18,17 +18,104 @@ cp "$t/signed/usr/lib/grub/x86_64-efi-signed/gcdx64.efi.signed" "$OUT/efi/grubx6
 
 say "modules"
 kver=$(basename "$(echo "$r"/usr/lib/modules/*)")
-m=$r/usr/lib/modules/$kver/kernel
-for d in infiniband gpu media staging isdn iio usb hid input/joystick hwmon md/bcache mtd thunderbolt vdpa vfio xen hv \
-  i2c edac leds mfd platform power regulator spi target uio usb video w1 nvdimm crypto; do rm -rf "$m/drivers/$d"; done
-find "$m/drivers/net/ethernet" -mindepth 1 -maxdepth 1 ! -name intel -exec rm -rf {} + 2>/dev/null || true
-rm -rf "$m"/drivers/net/{wireless,wwan,usb,can,ieee802154,arcnet,hamradio,fddi,hyperv,wan,ppp,plip,slip} "$m"/sound "$m"/arch/x86/kvm "$m"/virt
-for d in btrfs xfs ocfs2 gfs2 jfs reiserfs nfs nfsd nfs_common lockd cifs smb smbfs_common ceph ubifs f2fs afs coda orangefs \
-  nilfs2 hfs hfsplus ufs udf 9p dlm ntfs ntfs3 exfat hpfs minix affs befs bfs efs qnx4 qnx6 romfs sysv omfs adfs erofs \
-  ksmbd cachefiles fscache netfs ecryptfs jffs2 freevxfs cramfs; do rm -rf "$m/fs/$d"; done
-for d in sunrpc sctp rds tipc dccp ceph openvswitch batman-adv mac80211 wireless bluetooth nfc can ieee802154 6lowpan 9p \
-  appletalk atm ax25 lapb x25 rxrpc smc l2tp mpls hsr ncsi rfkill phonet kcm; do rm -rf "$m/net/$d"; done
+m=$r/usr/lib/modules/$kver
+# What a machine of VMware or QEMU and Kubernetes on it can ask for, as folders and names under kernel/; what these
+# need comes along, everything else goes.
+sort > "$OUT/keep" <<'KEEP'
+arch/x86/crypto/
+crypto/
+drivers/acpi/button
+drivers/ata/ahci
+drivers/ata/ata_generic
+drivers/ata/ata_piix
+drivers/ata/libahci
+drivers/block/loop
+drivers/block/virtio_blk
+drivers/cdrom/
+drivers/char/hw_random/virtio-rng
+drivers/char/virtio_console
+drivers/firmware/efi/
+drivers/firmware/qemu_fw_cfg
+drivers/hid/hid
+drivers/hid/hid-generic
+drivers/hid/usbhid/usbhid
+drivers/input/evdev
+drivers/input/mouse/psmouse
+drivers/md/dm-mod
+drivers/message/fusion/mptsas
+drivers/message/fusion/mptspi
+drivers/misc/pvpanic/
+drivers/misc/vmw_balloon
+drivers/misc/vmw_vmci/
+drivers/net/bonding/
+drivers/net/dummy
+drivers/net/ethernet/intel/e1000/
+drivers/net/ethernet/intel/e1000e/
+drivers/net/geneve
+drivers/net/ifb
+drivers/net/ipvlan/
+drivers/net/macvlan
+drivers/net/tun
+drivers/net/veth
+drivers/net/virtio_net
+drivers/net/vmxnet3/
+drivers/net/vrf
+drivers/net/vxlan/
+drivers/net/wireguard/
+drivers/nvme/host/nvme
+drivers/ptp/ptp_kvm
+drivers/ptp/ptp_vmw
+drivers/scsi/sd_mod
+drivers/scsi/sg
+drivers/scsi/sr_mod
+drivers/scsi/virtio_scsi
+drivers/scsi/vmw_pvscsi
+drivers/usb/host/ehci-pci
+drivers/usb/host/uhci-hcd
+drivers/usb/host/xhci-pci
+drivers/virtio/
+drivers/watchdog/i6300esb
+fs/autofs/
+fs/binfmt_misc
+fs/configfs/
+fs/efivarfs/
+fs/ext4/
+fs/fat/
+fs/fuse/
+fs/isofs/
+fs/nls/nls_ascii
+fs/nls/nls_cp437
+fs/nls/nls_iso8859-1
+fs/nls/nls_utf8
+fs/overlayfs/
+lib/crypto/
+net/802/
+net/8021q/
+net/bridge/
+net/core/
+net/ipv4/
+net/ipv6/
+net/llc/
+net/netfilter/
+net/netlink/
+net/packet/
+net/sched/
+net/tls/
+net/unix/
+net/vmw_vsock/vmw_vsock_virtio_transport
+net/vmw_vsock/vmw_vsock_vmci_transport
+net/vmw_vsock/vsock_diag
+net/xfrm/
+KEEP
 depmod -b "$r" "$kver"
+awk -F '[: ]+' -v list="$OUT/keep" 'BEGIN { while ((getline name < list) > 0) want["kernel/" name] = 1 }
+  { name = $1; sub(/\.ko$/, "", name); hit = name in want
+    for (dir = name; sub(/\/[^\/]*$/, "", dir);) if ((dir "/") in want) hit = 1
+    if (hit) for (i = 1; i <= NF; i++) if ($i != "") print $i }' "$m/modules.dep" | sort -u > "$OUT/kept"
+(cd "$m" && find kernel -name '*.ko' | sort | comm -23 - "$OUT/kept" | xargs rm -f; find kernel -type d -empty -delete)
+rm -f "$OUT/keep" "$OUT/kept"
+depmod -b "$r" "$kver"
+say "$(find "$m" -name '*.ko' | wc -l) modules, $(du -sm --apparent-size "$m" | cut -f1) MB"
 
 say "files"
 rm -rf "$r"/usr/share/{i18n,perl,bash-completion,zoneinfo/right,zoneinfo/posix,doc-base,lintian,locale,bug,pixmaps,icons} \
@@ -80,15 +167,17 @@ archive() {
   find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +
   (cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0 --reproducible | gzip -9n)
 }
-# The drivers that find disks and CDs, in loading order, with their dependencies: into the tree $1 and its list /mods.
+# The drivers that find disks and CDs, in loading order, with what they need: into the tree $1 and its list /mods.
 drivers() {
-  local name list f rel
-  list=$(for name in virtio_pci virtio_blk virtio_scsi vmw_pvscsi ata_piix ata_generic ahci nvme sd_mod sr_mod isofs ext4 \
-    virtio_net vmxnet3 e1000; do
-    modprobe -d "$r" -S "$kver" -D "$name" 2>/dev/null | awk '$1=="insmod"{print $2}' || true; done | awk '!s[$0]++')
-  for f in $list; do
-    rel=lib/modules/$(basename "$f"); mkdir -p "$1/lib/modules"; cp "$f" "$1/$rel"; echo "/$rel" >> "$1/mods"
-  done
+  local name f rel
+  for name in virtio_pci virtio_blk virtio_scsi vmw_pvscsi mptspi mptsas ata_piix ata_generic ahci nvme sd_mod sr_mod isofs ext4; do
+    # a name that the kernel does not have ends the build
+    modprobe -d "$r" -S "$kver" -D "$name"
+  done | awk '$1 == "insmod" && !seen[$2]++ { print $2 }' > "$t/drivers"
+  mkdir -p "$1/lib/modules"
+  while read -r f; do
+    rel=lib/modules/$(basename "$f"); cp "$f" "$1/$rel"; echo "/$rel" >> "$1/mods"
+  done < "$t/drivers"
 }
 
 say "initrd"

@@ -15,7 +15,7 @@ const PREPARE: &str = include_str!("../scripts/node-prepare.sh");
 /// What a node is made of, beyond Debian's essential packages.
 const PACKAGES: &[&str] = &[
     // a machine that boots, is installed unattended and answers SSH
-    "linux-image-cloud-amd64",
+    "linux-image-amd64",
     "busybox-static",
     "systemd",
     "systemd-sysv",

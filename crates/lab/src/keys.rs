@@ -3,12 +3,69 @@
 pub(crate) const TOP: &[&str] = &["name", "network", "vm", "registry", "artifacts", "versions", "node", "kubeconfig"];
 pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
 pub(crate) const VM: &[&str] =
-    &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware"];
+    &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "vmx"];
 pub(crate) const REGISTRY: &[&str] = &["port"];
 pub(crate) const ARTIFACTS: &[&str] =
     &["source", "iso", "iso_sha256", "k3s", "k3s_sha256", "airgap", "airgap_sha256", "images"];
 pub(crate) const VERSIONS: &[&str] = &["ubuntu", "k3s"];
 pub(crate) const NODE: &[&str] = &["name", "role", "address", "cpus", "memory_mib", "mac", "labels", "taints"];
+
+/// Keys of a .vmx that airlab writes itself, in lower case; one with a dot or star at its end stands for all that begin so.
+const OWN_VMX: &[&str] = &[
+    ".encoding",
+    "config.version",
+    "virtualhw.",
+    "guestos",
+    "displayname",
+    "annotation",
+    "memsize",
+    "numvcpus",
+    "cpuid.corespersocket",
+    "firmware",
+    "uefi.secureboot.enabled",
+    "nvram",
+    "pcibridge*",
+    "vmci0.present",
+    "hpet0.present",
+    "disk.enableuuid",
+    "ide*",
+    "sata*",
+    "scsi*",
+    "nvme*",
+    "bios.bootorder",
+    "bios.hddorder",
+    "ethernet*",
+    "serial0.",
+    "tools.synctime",
+    "time.synchronize.",
+    "uuid.",
+    "msg.autoanswer",
+    "gui.exit*",
+    "powertype.",
+    "isolation.tools.",
+    "remotedisplay.vnc.enabled",
+    "mks.enable3d",
+    "sound.present",
+    "usb.present",
+    "floppy0.present",
+    "mainmem.usenamedfile",
+    "checkpoint.vmstate",
+];
+
+/// Whether a .vmx key is one that airlab writes itself, and a lab file may not.
+///
+/// ```
+/// assert!(lab::own_vmx_key("memSize") && lab::own_vmx_key("ethernet0.address"));
+/// assert!(!lab::own_vmx_key("rtc.startTime"));
+/// ```
+pub fn own_vmx_key(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    OWN_VMX.iter().any(|own| match own.strip_suffix('*') {
+        Some(start) => key.starts_with(start),
+        None if own.ends_with('.') => key.starts_with(own),
+        None => key == *own,
+    })
+}
 
 /// The known key closest to `key`, if it is close enough to be a slip.
 pub(crate) fn closest(key: &str, known: &[&str]) -> Option<String> {

@@ -13,6 +13,7 @@ mod sample;
 
 pub use cidr::Cidr;
 pub use flaw::{Flaw, FlawKind, LabError, PROBLEMS};
+pub use keys::own_vmx_key;
 pub use layout::Layout;
 pub use model::{
     Artifacts, Create, DiskFormat, Firmware, Lab, Mode, Network, Node, Provider, Registry, Role, Versions, Vm,

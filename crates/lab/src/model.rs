@@ -1,5 +1,6 @@
 //! A lab as values.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -95,6 +96,9 @@ pub struct Vm {
     pub create: Create,
     /// VMware virtual hardware version.
     pub hardware: u32,
+    /// Further keys for every node's .vmx, none of those airlab writes itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub vmx: BTreeMap<String, String>,
 }
 
 /// Kind of disk file.

@@ -1,6 +1,6 @@
 //! From TOML text to a [`Lab`], collecting every mistake on the way.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
@@ -252,7 +252,40 @@ impl Reader<'_> {
             firmware: firmware.unwrap_or(Firmware::Efi),
             create: create.unwrap_or(Create::Install),
             hardware: u32::try_from(self.number(section, "hardware", 19..=22, 19)).unwrap_or(19),
+            vmx: self.vmx(section),
         }
+    }
+
+    /// The table of further .vmx keys: names as they stand there, values as texts of one line.
+    fn vmx(&mut self, vm: Section<'_, '_>) -> BTreeMap<String, String> {
+        let mut keys = BTreeMap::new();
+        let Some(value) = vm.table.and_then(|t| t.get("vmx")) else { return keys };
+        let DeValue::Table(table) = value.get_ref() else {
+            self.bad(vm, "vmx", value, "a table: write [vm.vmx]");
+            return keys;
+        };
+        let section = Section { name: "vm.vmx", span: value.span().start, table: Some(table) };
+        for (name, value) in table.iter() {
+            let name: &str = name.get_ref();
+            let plain = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
+            let text = value.get_ref().as_str().filter(|t| t.chars().all(|c| c != '"' && !c.is_control()));
+            match text {
+                None if matches!(value.get_ref(), DeValue::Table(_)) => {
+                    self.bad(section, name, value, "a text; a key with dots stands in quotes");
+                }
+                None => self.bad(section, name, value, "a text of one line without quotation marks"),
+                Some(_) if name.is_empty() || !name.chars().all(plain) => {
+                    self.bad(section, name, value, "the value of a .vmx key (letters, digits, dots)");
+                }
+                Some(_) if keys::own_vmx_key(name) => {
+                    self.bad(section, name, value, "a key to set here: airlab writes it itself");
+                }
+                Some(text) => {
+                    keys.insert(name.to_owned(), text.to_owned());
+                }
+            }
+        }
+        keys
     }
 
     fn sha256(&mut self, section: Section<'_, '_>, key: &str) -> Option<String> {

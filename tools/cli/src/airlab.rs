@@ -20,6 +20,7 @@ use lab_args::{LabArgs, Real};
 #[derive(Debug, Parser)]
 #[command(after_help = "Examples:
   airlab provision --plan               what would be done, in order
+  airlab provision --until machines     only so far; the next run goes on from there
   airlab provision                      the lab of ./airlab.toml, or the built-in demo
   airlab status --output json           nodes, registry, clocks
   airlab ssh master -- sudo k3s kubectl get nodes
@@ -40,6 +41,10 @@ enum Verb {
         /// Print what would be done, in order, and change nothing
         #[arg(long)]
         plan: bool,
+        /// End well after this step instead of going on to Ready
+        #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(airlab::STEPS))]
+        #[arg(hide_possible_values = true)]
+        until: Option<String>,
         /// Ask nothing
         #[arg(long, short)]
         yes: bool,
@@ -97,8 +102,10 @@ pub fn main() -> ExitCode {
 
 async fn run(ui: &std::sync::Arc<crate::Ui>, verb: Verb) -> Ended {
     match verb {
-        Verb::Provision { lab, real, plan: true, yes: _ } => provision::plan(ui, &lab, &real),
-        Verb::Provision { lab, real, plan: false, yes: _ } => provision::provision(ui, &lab, &real).await,
+        Verb::Provision { lab, real, plan: true, .. } => provision::plan(ui, &lab, &real),
+        Verb::Provision { lab, real, until, plan: false, yes: _ } => {
+            provision::provision(ui, &lab, &real, until.as_deref()).await
+        }
         Verb::Status { lab } => provision::status(ui, &lab).await,
         Verb::Destroy { lab, yes } => provision::destroy(ui, &lab, yes).await,
         Verb::Ssh { node, lab, command } => talk::ssh(&lab, &node, &command),

@@ -67,5 +67,30 @@ fn the_root_tree_is_small_and_has_what_a_node_needs() {
     ];
     let missing: Vec<_> = needed.iter().filter(|path| !files.iter().any(|f| f == *path)).collect();
     assert!(missing.is_empty(), "{missing:?}");
+    for module in [
+        "ahci",
+        "nvme",
+        "vmw_pvscsi",
+        "virtio_scsi",
+        "virtio_blk",
+        "sr_mod",
+        "isofs",
+        "vfat",
+        "overlay",
+        "bridge",
+        "veth",
+        "vxlan",
+        "br_netfilter",
+        "nf_tables",
+        "vmxnet3",
+        "e1000e",
+        "virtio_net",
+        "virtio_console",
+        "virtio-rng",
+        "ext4",
+    ] {
+        let file = format!("/{module}.ko");
+        assert!(files.iter().any(|f| f.starts_with("usr/lib/modules/") && f.ends_with(&file)), "{module}");
+    }
     assert!(!files.iter().any(|f| f.contains("etc/ssh/ssh_host_")), "host keys must not be shared");
 }

@@ -62,6 +62,16 @@ fn text_that_is_not_toml_is_one_mistake_with_its_line() {
 }
 
 #[test]
+fn further_vmx_keys_are_those_of_nobody() {
+    let with = |table: &str| lab::DEMO.replace("[artifacts]", &format!("[vm.vmx]\n{table}\n[artifacts]"));
+    let lab = parse(&with("\"rtc.startTime\" = \"0\"\nvhv = \"TRUE\"")).unwrap();
+    assert_eq!(lab.vm.vmx.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>(), ["rtc.startTime=0", "vhv=TRUE"]);
+    insta::assert_snapshot!(complaints(&with(
+        "\"MEMSIZE\" = \"9\"\n\"sata0:5.present\" = \"TRUE\"\nrtc.startTime = \"0\"\nnumber = 5\n\"a b\" = \"c\"\nx = 'say \"y\"'"
+    )));
+}
+
+#[test]
 fn a_cluster_needs_an_odd_number_of_servers() {
     let text = lab::DEMO.replacen("role = \"agent\"", "role = \"server\"", 1);
     assert!(complaints(&text).starts_with("AL-LAB-008"));

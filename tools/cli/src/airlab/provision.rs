@@ -5,7 +5,7 @@ use std::io::BufRead;
 use std::sync::Arc;
 use std::time::Instant;
 
-use airlab::{Context, Facts, Plan, Ready, Sources, Status};
+use airlab::{Context, Facts, Partial, Plan, Provisioned, Ready, Sources, Status};
 use artifacts::Verdicts;
 use steps::{Event, Outcome, Sink, Timeline};
 
@@ -25,15 +25,20 @@ pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
 
 /// Brings the lab up. The host is checked, the lock taken and the network brought up first; then this program goes on
 /// inside the lab's network.
-pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real) -> Ended {
+pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: Option<&str>) -> Ended {
     let context = args.context()?;
     if let Some(sources) = sources::handed_on().filter(|_| network::inside()) {
         let facts = network::facts(&context)?;
-        return work(ui, &context, &facts, &sources).await;
+        return work(ui, &context, &facts, &sources, until).await;
     }
     ui.expect("provision-parts", Timeline::new([], 2));
     super::host::check(ui, &context)?;
     let sources = step(ui, "files", files(ui, &context, real)).await?;
+    if until == Some("files") {
+        let (lab, until) = (context.lab.name.clone(), "files".to_owned());
+        ui.result(&Partial { lab, until, changed: 0, changes: Vec::new(), seconds: 0 }, partial_text)?;
+        return Ok(exit::OK);
+    }
     let lock = context.lock("airlab provision").map_err(stopped)?;
     for line in &sources.stand_ins {
         ui.say(&format!("stand-in: {line}"));
@@ -50,7 +55,7 @@ pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real) -> Ende
     ui.finished();
     match network::again(&facts)? {
         Some(cmd) => network::become_it(&sources::hand_on(cmd, &sources)?, Some(lock.into_file())),
-        None => work(ui, &context, &facts, &sources).await,
+        None => work(ui, &context, &facts, &sources, until).await,
     }
 }
 
@@ -80,18 +85,29 @@ async fn files(ui: &Arc<Ui>, context: &Context, real: &Real) -> Result<(Sources,
     made.await.map_err(|e| Failure::system("making the lab's files", e.into()))?
 }
 
-async fn work(ui: &Ui, context: &Context, facts: &Facts, sources: &Sources) -> Ended {
+async fn work(ui: &Ui, context: &Context, facts: &Facts, sources: &Sources, until: Option<&str>) -> Ended {
     let usual = Timeline::new(
         [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],
         80,
     );
     let kind =
         format!("provision-{}{}", context.lab.name, if context.files.kubeconfig().exists() { "-again" } else { "" });
-    ui.expect(&kind, usual);
-    let ready = airlab::provision(context, sources, facts, ui as &dyn Sink).await.map_err(stopped)?;
-    ui.finished();
-    ui.result(&ready, ready_text)?;
+    if until.is_none() {
+        ui.expect(&kind, usual);
+    }
+    match airlab::provision(context, sources, facts, until, ui as &dyn Sink).await.map_err(stopped)? {
+        Provisioned::Ready(ready) => {
+            ui.finished();
+            ui.result(&ready, ready_text)?;
+        }
+        Provisioned::Until(partial) => ui.result(&partial, partial_text)?,
+    }
     Ok(exit::OK)
+}
+
+fn partial_text(partial: &Partial) -> String {
+    let Partial { lab, until, changed, seconds, .. } = partial;
+    format!("{lab}: ended after the step {until}, as asked; changed {changed} things in {seconds} s\n")
 }
 
 fn ready_text(ready: &Ready) -> String {
