@@ -1,8 +1,13 @@
 //! The state folder.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use crate::Failure;
+use crate::{Failure, files};
+
+/// How long a call waits for another one about the same machine.
+const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// `QVMRUN_HOME`: everything qvmrun keeps is below it.
 #[derive(Debug, Clone)]
@@ -35,6 +40,23 @@ impl Home {
 
     pub(crate) fn calls_log(&self) -> PathBuf {
         self.dir.join("calls.log")
+    }
+
+    /// Takes a machine's lock for this process; others wait, for as long as copying a disk may take.
+    pub(crate) fn hold(&self, id: &str) -> Result<File, Failure> {
+        let dir = self.dir.join("locks");
+        files::dir(&dir)?;
+        let path = dir.join(id);
+        let file = File::options().create(true).write(true).truncate(false).open(&path);
+        let file = file.map_err(|source| Failure::File { path, doing: "not opened", source })?;
+        let begun = Instant::now();
+        while file.try_lock().is_err() {
+            if begun.elapsed() > PATIENCE {
+                return Err(Failure::host("waiting for another call about the machine")("it does not end"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(file)
     }
 
     /// The network's files.

@@ -20,6 +20,8 @@ mod calls;
 #[cfg(target_os = "linux")]
 mod container;
 #[cfg(target_os = "linux")]
+mod disk;
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(target_os = "linux")]
 mod engine;
@@ -43,6 +45,8 @@ mod verbs;
 mod vm;
 #[cfg(target_os = "linux")]
 mod vm_error;
+#[cfg(target_os = "linux")]
+mod vmsd;
 #[cfg(target_os = "linux")]
 mod vmware_log;
 

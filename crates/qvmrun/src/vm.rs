@@ -57,9 +57,29 @@ impl Vm {
         self.path.parent().unwrap_or(Path::new("/"))
     }
 
+    /// The name of the .vmx without its suffix: what the machine's other files begin with.
+    pub(crate) fn stem(&self) -> String {
+        self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// A file beside the .vmx.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// The file with the memory of a suspended machine.
+    pub(crate) fn suspended(&self) -> Option<PathBuf> {
+        self.vmx.get("checkpoint.vmState").filter(|name| !name.is_empty()).map(|name| self.file(name))
+    }
+
+    /// The disks.
+    pub(crate) fn disks(&self) -> Vec<Device> {
+        self.devices().into_iter().filter(|d| !d.cdrom).collect()
+    }
+
     /// A name that is also a valid host name.
     pub(crate) fn name(&self) -> String {
-        let stem = self.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = self.stem();
         let given = self.vmx.get("displayName").unwrap_or(&stem).to_owned();
         let name: String = given
             .chars()

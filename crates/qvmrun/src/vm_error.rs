@@ -21,6 +21,19 @@ pub(crate) enum VmError {
     NoAddress,
     #[error("The operation is not supported for the specified parameters")]
     NotSupported,
+    #[error("One of the parameters was invalid")]
+    BadParameter,
+    #[error("A snapshot with the name already exists")]
+    SnapshotExists,
+    #[error("Invalid snapshot name '{0}'")]
+    NoSnapshot(String),
+    #[error("The snapshot name is not unique: {0}")]
+    SnapshotNotUnique(String),
+    #[error("The file already exists")]
+    FileExists,
+    /// Our own words: VMware's are not known.
+    #[error("Linked clones need it: {0}")]
+    HasClones(String),
     #[error("Invalid device: {0}")]
     Device(String),
     /// The machine could not be started; the cause also goes into vmware.log.

@@ -14,6 +14,7 @@ use super::child::child;
 use super::place::Place;
 use super::until;
 use crate::Failure;
+use crate::disk::{self, Format};
 
 /// Where the first partition begins, in sectors and in bytes.
 const FIRST_SECTOR: u64 = 2048;
@@ -28,21 +29,26 @@ pub(super) struct Storage {
 }
 
 impl Storage {
-    pub(super) fn open(vmdk: &Path, place: &Place) -> Result<Self, Failure> {
-        let disk = Vmdk::open(vmdk).map_err(Failure::host("opening the disk"))?;
-        if disk.parent_cid.is_some() {
-            return Err(Failure::host("opening the disk")("it only holds differences to another disk"));
-        }
-        if disk.format == DiskFormat::Flat {
-            return Ok(Self { raw: disk.extent, start: disk.extent_offset, daemon: None });
+    pub(super) fn open(file: &Path, place: &Place) -> Result<Self, Failure> {
+        let format = disk::format(file)?;
+        if format == Format::Vmdk {
+            let disk = Vmdk::open(file).map_err(Failure::host("opening the disk"))?;
+            if disk.parent_cid.is_some() {
+                return Err(Failure::host("opening the disk")("it only holds differences to another disk"));
+            }
+            if disk.format == DiskFormat::Flat {
+                return Ok(Self { raw: disk.extent, start: disk.extent_offset, daemon: None });
+            }
         }
         let raw = place.dir().join("disk");
         fs::write(&raw, "").map_err(|source| Failure::File { path: raw.clone(), doing: "not written", source })?;
         let name = |path: &Path| path.display().to_string().replace(',', ",,");
         let cmd = Cmd::new("qemu-storage-daemon")
             .arg("--blockdev")
-            .arg(format!("driver=file,node-name=file,filename={}", name(&disk.extent)))
-            .args(["--blockdev", "driver=vmdk,node-name=disk,file=file", "--export"])
+            .arg(format!("driver=file,node-name=file,filename={}", name(file)))
+            .arg("--blockdev")
+            .arg(format!("driver={},node-name=disk,file=file", format.word()))
+            .arg("--export")
             .arg(format!("type=fuse,id=export,node-name=disk,mountpoint={},writable=on", name(&raw)));
         let daemon = Local.start(&child(&cmd, None)?, &place.log()).map_err(Failure::exec("opening the disk"))?;
         let there = || fs::metadata(&raw).is_ok_and(|m| m.len() > 0);

@@ -103,6 +103,9 @@ impl Engine for Container {
         if !rustix::process::geteuid().is_root() {
             return Err(Failure::NotRoot.into());
         }
+        if vm.suspended().is_some() {
+            return Err(VmError::NotSupported); // memory of a machine
+        }
         if vm.vmx.is_true("ethernet0.present") {
             net::lab(&self.home)?;
         }

@@ -57,6 +57,18 @@ impl Lab {
         Local.run(&cmd.env("QVMRUN_HOME", self.home()).env("QVMRUN_ENGINE", self.engine)).unwrap()
     }
 
+    /// The same, killed with `kill -9` after this many milliseconds, with everything it started.
+    pub fn killed_after(&self, milliseconds: u64, args: &[&str]) {
+        let cmd = Cmd::new(env!("CARGO_BIN_EXE_qvmrun")).args(args).env("QVMRUN_HOME", self.home());
+        let run = Local.start(&cmd.env("QVMRUN_ENGINE", self.engine), Path::new("/dev/null")).unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        let group = rustix::process::Pid::from_raw(i32::try_from(run.pid).unwrap()).unwrap();
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        while run.ended().is_none() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// The same, and it must succeed.
     pub fn ok(&self, args: &[&str]) -> String {
         let out = self.qvmrun(args);

@@ -203,6 +203,43 @@ fn a_machine_is_installed_booted_stopped_and_deleted_and_the_host_is_as_before()
 }
 
 #[test]
+fn an_installed_machine_is_cloned_and_the_clone_lives_on_the_golden_ones_disk() {
+    if let Some(why) = tiny::missing() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let lab = Lab::new("container");
+    let installer = tiny::installer(lab.dir(), true);
+    let golden = machine(&lab, "one", DiskFormat::Flat, &installer, &tiny::seed(lab.dir(), "one", "10.99.6.10"));
+    let clone = lab.dir().join("two/two.vmx").display().to_string();
+    let _down = Down(&lab, vec![golden.clone(), clone.clone()]);
+    lab.ok(&["net", "up", "10.99.6.1/24"]);
+    lab.ok(&["start", &golden, "nogui"]);
+    lab.ok(&["getGuestIPAddress", &golden, "-wait"]);
+    let live = lab.qvmrun(&["snapshot", &golden, "live"]);
+    assert_eq!(live.text(), "Error: The operation is not supported for the specified parameters");
+    assert_eq!(lab.qvmrun(&["suspend", &golden]).text(), live.text());
+    lab.ok(&["stop", &golden, "soft"]);
+    lab.ok(&["snapshot", &golden, "golden"]);
+    let data = Path::new(&golden).with_file_name("disk-flat.vmdk");
+    let before = fs::read(&data).unwrap();
+
+    lab.ok(&["clone", &golden, &clone, "linked", "-snapshot=golden", "-cloneName=two"]);
+    lab.ok(&["start", &clone, "nogui"]);
+    assert_eq!(lab.ok(&["getGuestIPAddress", &clone, "-wait"]), "10.99.6.10");
+    until("the console", || console(&clone).contains("end of report"));
+    assert!(!console(&clone).contains("installer:"), "{}", console(&clone));
+    lab.ok(&["stop", &clone, "soft"]);
+    lab.ok(&["start", &golden, "nogui"]);
+    assert_eq!(lab.ok(&["getGuestIPAddress", &golden, "-wait"]), "10.99.6.10");
+    lab.ok(&["revertToSnapshot", &golden, "golden"]);
+    assert_eq!(lab.ok(&["list"]), "Total running VMs: 0");
+    assert!(before == fs::read(&data).unwrap(), "the golden disk is as it was");
+    lab.ok(&["deleteVM", &clone]);
+    lab.ok(&["deleteVM", &golden]);
+}
+
+#[test]
 fn an_installer_that_needs_a_machine_is_refused_with_the_engine_to_use() {
     if let Some(why) = tiny::missing() {
         eprintln!("skipped: {why}");

@@ -5,5 +5,6 @@
 
 mod lab;
 mod life;
+mod snapshots;
 mod tiny;
 mod words;

@@ -25,7 +25,7 @@ fn failures_are_one_error_line_on_standard_output_with_255() {
         (&["stop", &vmx, "soft"], format!("The virtual machine is not powered on: {vmx}")),
         (&["getGuestIPAddress", &vmx], format!("The virtual machine is not powered on: {vmx}")),
         (&["disconnectNamedDevice", &vmx, "sata0:1"], format!("The virtual machine is not powered on: {vmx}")),
-        (&["snapshot", &vmx, "s"], "The operation is not supported for the specified parameters".into()),
+        (&["installTools", &vmx], "The operation is not supported for the specified parameters".into()),
     ];
     for (args, text) in cases {
         let out = lab.qvmrun(args);

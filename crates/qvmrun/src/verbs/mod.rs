@@ -1,15 +1,17 @@
 //! vmrun's commands, done by an engine.
 
+mod clone;
+mod delete;
+mod snapshot;
+
 use std::fmt::Write;
-use std::fs;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::engine::{Engine, Tools};
 use crate::grammar::Call;
 use crate::home::Home;
 use crate::net;
-use crate::vm::{Vm, beside};
+use crate::vm::Vm;
 use crate::vm_error::VmError;
 use crate::vmware_log;
 
@@ -21,7 +23,7 @@ pub(crate) fn perform(call: &Call, home: &Home, engine: &dyn Engine) -> Result<S
     match call {
         Call::List => Ok(list(&engine.running())),
         Call::ListHostNetworks => Ok(net::host_networks(home)),
-        Call::Start { vmx } => start(engine, vmx),
+        Call::Start { vmx } => start(home, engine, vmx),
         Call::Stop { vmx, how } => engine.stop(&on(engine, vmx)?, *how).map(|()| String::new()),
         Call::Reset { vmx, how } => engine.reset(&on(engine, vmx)?, *how).map(|()| String::new()),
         Call::CheckToolsState { vmx } => {
@@ -30,13 +32,24 @@ pub(crate) fn perform(call: &Call, home: &Home, engine: &dyn Engine) -> Result<S
             Ok(format!("{}\n", state.word()))
         }
         Call::GetGuestIpAddress { vmx, wait } => address(engine, &on(engine, vmx)?, *wait),
-        Call::DeleteVm { vmx } => delete(engine, vmx),
+        Call::Suspend { .. } | Call::Pause { .. } => Err(VmError::NotSupported),
+        Call::ListSnapshots { vmx, tree } => snapshot::list(&Vm::open(vmx)?, *tree),
+        Call::Snapshot { vmx, name } => snapshot::take(home, engine, vmx, name).map(|()| String::new()),
+        Call::RevertToSnapshot { vmx, name } => snapshot::revert(home, engine, vmx, name).map(|()| String::new()),
+        Call::DeleteSnapshot { vmx, name, children } => {
+            snapshot::remove(home, engine, vmx, name, *children).map(|()| String::new())
+        }
+        Call::Clone { vmx, target, linked, snapshot, name } => {
+            let wish = clone::Wish { target, linked: *linked, snapshot: snapshot.as_deref(), name: name.as_deref() };
+            clone::make(home, engine, vmx, &wish).map(|()| String::new())
+        }
+        Call::DeleteVm { vmx } => delete::delete(home, engine, vmx).map(|()| String::new()),
         Call::SetDevice { vmx, device, connected } => set_device(engine, vmx, device, *connected),
         Call::Unsupported { vmx } => {
             vmx.as_deref().map(Vm::open).transpose()?;
             Err(VmError::NotSupported)
         }
-        Call::Own(_) => Err(VmError::NotSupported),
+        _ => Err(VmError::NotSupported),
     }
 }
 
@@ -53,8 +66,14 @@ fn on(engine: &dyn Engine, vmx: &str) -> Result<Vm, VmError> {
     if engine.is_on(&vm) { Ok(vm) } else { Err(VmError::Off(vmx.into())) }
 }
 
-fn start(engine: &dyn Engine, vmx: &str) -> Result<String, VmError> {
-    let mut vm = Vm::open(vmx)?;
+/// A machine that no other call changes while the file is kept open.
+fn hold(home: &Home, vmx: &str) -> Result<(std::fs::File, Vm), VmError> {
+    let file = home.hold(&Vm::open(vmx)?.id)?;
+    Ok((file, Vm::open(vmx)?))
+}
+
+fn start(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError> {
+    let (_held, mut vm) = hold(home, vmx)?;
     if engine.is_on(&vm) {
         return Err(VmError::On(vmx.into()));
     }
@@ -100,33 +119,4 @@ fn set_device(engine: &dyn Engine, vmx: &str, name: &str, connected: bool) -> Re
     vm.save()?;
     device.connected = connected;
     engine.set_device(&vm, &device).map(|()| String::new())
-}
-
-/// Removes the machine's own files, and its folder if nothing else is in it. Its ISO files are not its own.
-fn delete(engine: &dyn Engine, vmx: &str) -> Result<String, VmError> {
-    let vm = Vm::open(vmx)?;
-    if engine.is_on(&vm) {
-        return Err(VmError::On(vmx.into()));
-    }
-    engine.forget(&vm)?;
-    let dir = vm.dir().to_owned();
-    let mut files: Vec<PathBuf> = vm.serial_log().into_iter().collect();
-    for disk in vm.devices().into_iter().filter(|d| !d.cdrom) {
-        files.extend(vmware::Vmdk::open(&disk.file).ok().map(|d| d.extent));
-        files.push(disk.file);
-    }
-    files.extend(vm.vmx.get("nvram").map(|name| dir.join(name)));
-    files.push(dir.join("vmware.log"));
-    files.push(vm.path.with_extension("vmsd"));
-    files.push(vm.path.clone());
-    for file in files.iter().filter(|f| f.parent() == Some(&dir)) {
-        let _ = fs::remove_dir_all(beside(file, ".lck"));
-        if let Err(source) = fs::remove_file(file)
-            && source.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(crate::Failure::File { path: file.clone(), doing: "not removed", source }.into());
-        }
-    }
-    let _ = fs::remove_dir(&dir);
-    Ok(String::new())
 }
