@@ -7,7 +7,7 @@ use machine::{Cmd, Local};
 use crate::lab::target;
 use crate::parts::{SKIPPED, full};
 use crate::provision::cargo;
-use crate::{Ended, packages, say};
+use crate::{Ended, full_machines, packages, say};
 
 /// Programs of the host that the proof looks with, and the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[
@@ -20,6 +20,9 @@ const TOOLS: &[(&str, &str)] = &[
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
 ];
+
+/// Suites that run full machines.
+const FULL_MACHINES: &[&str] = &["boot"];
 
 /// `e2e lab|host|second|bad-input|bridge|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
@@ -35,6 +38,9 @@ pub(crate) fn run(words: &[String]) -> Ended {
             "the proof looks with programs that are missing\nwhat to do:\n  {}",
             packages::command(&missing)
         ));
+    }
+    if words.first().is_some_and(|suite| FULL_MACHINES.contains(&suite.as_str())) {
+        full_machines::ensure()?;
     }
     let packages = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "e2e"].iter().flat_map(|p| ["-p", p]);
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);

@@ -4,6 +4,7 @@ mod bench;
 mod ci;
 mod docs;
 mod e2e;
+mod full_machines;
 mod lab;
 mod packages;
 mod parts;

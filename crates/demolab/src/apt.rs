@@ -29,6 +29,25 @@ pub(crate) fn list(kind: &str, sources: &[Source]) -> String {
     sources.iter().map(|s| format!("{kind} [signed-by={KEYRING}] {} {} main\n", s.uri, s.suite)).collect()
 }
 
+/// A sources list of the machine's own Debian mirrors for this release (`bookworm`), its backports included: for an apt
+/// that is given its own lists folder. The machine's configuration is only read.
+///
+/// ```no_run
+/// let list = demolab::sources_with_backports("bookworm")?;
+/// assert!(list.contains(" bookworm-backports main"));
+/// # Ok::<(), demolab::Error>(())
+/// ```
+pub fn sources_with_backports(release: &str) -> Result<String> {
+    Ok(with_backports(release, sources()?))
+}
+
+fn with_backports(release: &str, mut sources: Vec<Source>) -> String {
+    let main = sources.iter().find(|s| s.suite == SUITE).cloned();
+    sources.extend(main.map(|s| Source { suite: format!("{SUITE}-backports"), ..s }));
+    sources.iter_mut().for_each(|s| s.suite = s.suite.replacen(SUITE, release, 1));
+    list("deb", &sources)
+}
+
 fn read(etc: &Path) -> Vec<Source> {
     let mut files = vec![etc.join("sources.list")];
     if let Ok(dir) = fs::read_dir(etc.join("sources.list.d")) {
@@ -123,6 +142,14 @@ mod tests {
         let text = "# deb http://no.example/debian x main\ndeb [arch=amd64 signed-by=/k] http://a.example/debian bookworm main\n\
             deb-src http://a.example/debian bookworm main\ndeb http://v.example/apt stable main\n";
         assert_eq!(one_line(text), [Source { uri: "http://a.example/debian".into(), suite: "bookworm".into() }]);
+    }
+
+    #[test]
+    fn backports_come_from_the_mirror_of_the_release() {
+        let text = with_backports("trixie", deb822(DEB822));
+        let suites: Vec<&str> = text.lines().filter_map(|l| l.split(' ').nth(3)).collect();
+        assert_eq!(suites, ["trixie", "trixie-updates", "trixie-security", "trixie-backports"]);
+        assert!(text.ends_with("http://mirror.example/debian trixie-backports main\n"), "{text}");
     }
 
     #[test]

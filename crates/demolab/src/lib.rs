@@ -15,6 +15,7 @@ mod packages;
 mod parts;
 mod script;
 
+pub use apt::sources_with_backports;
 pub use cache::default_cache;
 pub use error::Error;
 pub use images::{Images, PAGE, PAUSE, images};
