@@ -1,14 +1,15 @@
 //! Disk files: what one is by its content, what it is laid over, and the work of `qemu-img` on it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
 
-use crate::Failure;
+use crate::container::child;
+use crate::{Failure, files};
 
 /// What moves a whole disk may take this long.
 const COPYING: Duration = Duration::from_secs(3600);
@@ -57,22 +58,50 @@ pub(crate) fn chain(path: &Path) -> Vec<PathBuf> {
     std::iter::successors(Some(path.to_owned()), next).take(1000).collect()
 }
 
+/// Runs `qemu-img`, which ends with this process. One of a call that was killed may still be letting go of its files.
 fn image(doing: &str, cmd: Cmd) -> Result<(), Failure> {
-    Local.run_ok(&cmd.timeout(COPYING)).map_err(Failure::exec(doing))?;
-    Ok(())
+    let cmd = child(&cmd, None)?.timeout(COPYING);
+    let begun = Instant::now();
+    loop {
+        let out = Local.run(&cmd).map_err(Failure::exec(doing))?;
+        if out.code == 0 {
+            return Ok(());
+        }
+        let held = out.error_text().contains("another process using");
+        if !held || begun.elapsed() > Duration::from_secs(5) {
+            return Err(Failure::host(doing)(out.error_text()));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
-/// Makes an empty overlay on a disk. A file that is there is replaced.
+/// Makes a file under its own name in a folder that nobody looks into, then puts it in its place.
+fn place(new: &Path, make: impl FnOnce(&Path) -> Result<(), Failure>) -> Result<(), Failure> {
+    let name = new.file_name().unwrap_or_default().to_string_lossy();
+    let dir = new.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    files::dir(&dir)?;
+    let inside = dir.join(new.file_name().unwrap_or_default());
+    let made = make(&inside);
+    let put = made.and_then(|()| {
+        let synced = File::open(&inside).and_then(|f| f.sync_all()).and_then(|()| fs::rename(&inside, new));
+        synced.map_err(|source| Failure::File { path: new.to_owned(), doing: "not written", source })
+    });
+    let _ = fs::remove_dir_all(&dir);
+    put
+}
+
+/// Makes an empty overlay on a disk.
 pub(crate) fn overlay(new: &Path, base: &Path) -> Result<(), Failure> {
     let below = format(base)?.word();
-    let cmd = Cmd::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", below, "-b"]);
-    image("making an overlay of the disk", cmd.arg(base).arg(new))
+    let cmd = Cmd::new("qemu-img").args(["create", "-q", "-f", "qcow2", "-F", below, "-b"]).arg(base);
+    place(new, |file| image("making an overlay of the disk", cmd.arg(file)))
 }
 
 /// Copies what a disk shows, with everything below it, into a new .vmdk that grows.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     let cmd = Cmd::new("qemu-img").args(["convert", "-q", "-f", format(from)?.word(), "-O", "vmdk"]);
-    image("copying the disk", cmd.args(["-o", "subformat=monolithicSparse"]).arg(from).arg(to))
+    let cmd = cmd.args(["-o", "subformat=monolithicSparse"]).arg(from);
+    place(to, |file| image("copying the disk", cmd.arg(file)))
 }
 
 /// Writes what an overlay holds into the disk below it. The overlay stays as it is, and shows the same.

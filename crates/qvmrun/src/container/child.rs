@@ -7,7 +7,7 @@ use super::groups::Groups;
 use crate::Failure;
 
 /// A command line that starts `cmd` as a child that dies with this process; with a machine's id, in its groups.
-pub(super) fn child(cmd: &Cmd, id: Option<&str>) -> Result<Cmd, Failure> {
+pub(crate) fn child(cmd: &Cmd, id: Option<&str>) -> Result<Cmd, Failure> {
     let exe = std::env::current_exe().map_err(Failure::host("finding this program"))?;
     Ok(Cmd::new(exe).args(["__child", id.unwrap_or("-")]).args(cmd.argv()))
 }

@@ -29,7 +29,7 @@ use crate::{Failure, files, net};
 use groups::Groups;
 use place::Place;
 
-pub(crate) use child::become_child;
+pub(crate) use child::{become_child, child};
 pub(crate) use supervisor::supervise;
 
 /// A start may have to unpack the installer's volume first.

@@ -32,6 +32,7 @@ pub(super) fn make(home: &Home, engine: &dyn Engine, vmx: &str, wish: &Wish<'_>)
         return Err(VmError::BadParameter);
     }
     let then = as_it_was(&source, snapshot.as_ref())?;
+    clear(&target);
     let stem = target.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let mut disks = Vec::new();
     for (n, device) in then.disks().into_iter().enumerate() {
@@ -41,7 +42,6 @@ pub(super) fn make(home: &Home, engine: &dyn Engine, vmx: &str, wish: &Wish<'_>)
             (false, n) => format!("{stem}-{n}.vmdk"),
         };
         let file = target.with_file_name(&name);
-        let _ = fs::remove_file(&file); // of a call that was killed: there is no machine yet
         if wish.linked {
             disk::overlay(&file, &device.file)?
         } else {
@@ -81,6 +81,18 @@ fn place(target: &str) -> Result<PathBuf, VmError> {
     files::dir(dir)?;
     let dir = dir.canonicalize().map_err(Failure::host("finding the clone's folder"))?;
     Ok(dir.join(path.file_name().unwrap_or_default()))
+}
+
+/// Removes what calls that were killed left half made: there is no machine yet.
+fn clear(target: &Path) {
+    let begins = format!(".{}", target.file_stem().unwrap_or_default().to_string_lossy());
+    let entries = target.parent().and_then(|dir| fs::read_dir(dir).ok()).into_iter().flatten().flatten();
+    for entry in entries.filter(|e| e.path().is_dir()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(&begins) && name.ends_with(".tmp") {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 /// The source with the configuration and the disks of its snapshot.

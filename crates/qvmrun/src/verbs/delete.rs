@@ -28,7 +28,8 @@ pub(super) fn delete(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<(), 
     let dir = vm.dir();
     for file in own_files(&vm).iter().filter(|f| f.parent() == Some(dir)) {
         let _ = fs::remove_dir_all(beside(file, ".lck"));
-        if let Err(source) = fs::remove_file(file)
+        let removed = if file.is_dir() { fs::remove_dir_all(file) } else { fs::remove_file(file) };
+        if let Err(source) = removed
             && source.kind() != std::io::ErrorKind::NotFound
         {
             return Err(Failure::File { path: file.clone(), doing: "not removed", source }.into());
