@@ -3,7 +3,7 @@
 use crate::grammar::{self, Call, Misuse, Own};
 use crate::home::Home;
 use crate::usage::USAGE;
-use crate::{Failure, Reply, calls, container, doctor, engine, limits, net, verbs};
+use crate::{Failure, Reply, calls, container, doctor, engine, faults, limits, net, verbs};
 
 /// Answers one command line (the arguments after the program's name).
 ///
@@ -25,7 +25,10 @@ pub fn run(args: &[String]) -> Reply {
     }
     let reply = match call {
         Ok(Call::Own(own)) => perform_own(&own, &home),
-        Ok(call) => perform(&call, &home),
+        Ok(call) => match faults::of(&home, grammar::command(args).unwrap_or_default()) {
+            Ok(faults) => faults::around(&faults, &home, args, &call, || perform(&call, &home)),
+            Err(failure) => Reply::failed(&failure),
+        },
         Err(misuse) => refuse(&misuse),
     };
     calls::record(&home, args, reply.code);

@@ -26,6 +26,8 @@ mod doctor;
 #[cfg(target_os = "linux")]
 mod engine;
 #[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
 mod files;
 #[cfg(target_os = "linux")]
 mod front;
@@ -58,6 +60,27 @@ pub use reply::Reply;
 /// Debian packages that the container engine needs on the host.
 pub const PACKAGES: &[&str] =
     &["iproute2", "lxcfs", "mount", "procps", "qemu-utils", "systemd-container", "util-linux"];
+
+/// The faults that `QVMRUN_TEST_FAULT` can name, for tests only: `FAULT[:COMMAND][@COUNT]`, several with commas.
+///
+/// `hang`: never answers, does nothing. `error-exit-zero`: does nothing, says `Error:`, exit code 0. `noise`: a line on
+/// standard error. `junk-first-line`: a line before the output. `crlf`: Windows' line ends. `cp949`: output in code page
+/// 949, with Korean text. `slow-stop`: `stop` takes 20 s longer. `tools-never`: as without VMware Tools. `power-cut`: the
+/// machine loses power right after the command. `canceled`: does nothing, says `Error:`. `dies-after`: does its work, then
+/// is killed before it answers.
+pub const FAULTS: &[&str] = &[
+    "hang",
+    "error-exit-zero",
+    "noise",
+    "junk-first-line",
+    "crlf",
+    "cp949",
+    "slow-stop",
+    "tools-never",
+    "power-cut",
+    "canceled",
+    "dies-after",
+];
 
 /// Answers one command line. On this system there is no engine: the answer says so.
 #[cfg(not(target_os = "linux"))]

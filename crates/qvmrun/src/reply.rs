@@ -13,9 +13,21 @@ pub struct Reply {
     pub stderr: String,
     /// Exit code: 0, 2 for "not yet" and wrong use of a verb of ours, 255 for vmrun's own failures.
     pub code: u8,
+    /// Whether the output is in the code page of a Korean Windows; a fault for tests.
+    pub(crate) cp949: bool,
 }
 
 impl Reply {
+    /// Standard output and standard error as bytes.
+    pub fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
+        #[cfg(target_os = "linux")]
+        if self.cp949 {
+            let page = |text| encoding_rs::EUC_KR.encode(text).0.into_owned(); // the web's EUC-KR is code page 949
+            return (page(&self.stdout), page(&self.stderr));
+        }
+        (self.stdout.clone().into_bytes(), self.stderr.clone().into_bytes())
+    }
+
     /// A success with this output.
     #[cfg(target_os = "linux")]
     pub(crate) fn ok(stdout: impl Into<String>) -> Self {
@@ -31,6 +43,6 @@ impl Reply {
             cause = error.source();
         }
         let code = if problem.id() == "AL-QVM-007" || problem.id() == "AL-QVM-006" { 2 } else { 1 };
-        Self { stdout: String::new(), stderr: line + "\n", code }
+        Self { stderr: line + "\n", code, ..Self::default() }
     }
 }

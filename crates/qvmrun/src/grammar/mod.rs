@@ -152,7 +152,6 @@ pub(crate) enum Misuse {
 }
 
 /// The command's own name in a command line, if it has one: what comes after the flags.
-#[allow(dead_code)] // the next change uses it
 pub(crate) fn command(args: &[String]) -> Option<&str> {
     let mut rest = args.iter();
     loop {

@@ -69,6 +69,12 @@ impl Lab {
         }
     }
 
+    /// The same, with a fault.
+    pub fn faulty(&self, fault: &str, args: &[&str]) -> Output {
+        let cmd = self.cmd(env!("CARGO_BIN_EXE_qvmrun")).args(args).env("QVMRUN_HOME", self.home());
+        Local.run(&cmd.env("QVMRUN_ENGINE", self.engine).env("QVMRUN_TEST_FAULT", fault)).unwrap()
+    }
+
     /// The same, and it must succeed.
     pub fn ok(&self, args: &[&str]) -> String {
         let out = self.qvmrun(args);

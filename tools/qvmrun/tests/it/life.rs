@@ -229,7 +229,8 @@ fn an_installed_machine_is_cloned_and_the_clone_lives_on_the_golden_ones_disk() 
     assert_eq!(lab.ok(&["getGuestIPAddress", &clone, "-wait"]), "10.99.6.10");
     until("the console", || console(&clone).contains("end of report"));
     assert!(!console(&clone).contains("installer:"), "{}", console(&clone));
-    lab.ok(&["stop", &clone, "soft"]);
+    lab.faulty("power-cut", &["checkToolsState", &clone]);
+    assert_eq!(lab.ok(&["list"]), "Total running VMs: 0");
     lab.ok(&["start", &golden, "nogui"]);
     assert_eq!(lab.ok(&["getGuestIPAddress", &golden, "-wait"]), "10.99.6.10");
     lab.ok(&["revertToSnapshot", &golden, "golden"]);
