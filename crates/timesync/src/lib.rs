@@ -1,7 +1,7 @@
 //! Clocks of nodes against the registry's HTTP Date header, the only clock that an isolated lab can ask.
 //!
 //! The work is done by a script on the node ([`guest_files`]): floor from a build stamp, then `Date` over verified TLS,
-//! read at the moment it steps, then the real-time clock. It runs before k3s starts and every 15 minutes. From outside,
+//! read at the moment it steps, then the real-time clock. It runs before k3s starts and every minute. From outside,
 //! [`measure`] asks a node for its offset without changing anything, [`sync`] lets it put its clock right,
 //! and [`decide`] and [`outliers`] judge.
 

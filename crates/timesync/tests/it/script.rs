@@ -87,3 +87,45 @@ fn a_registry_that_is_off_leaves_the_clock_and_says_degraded() {
     assert_eq!((out.code, world.clock().state, world.clock().offset), (0, State::Degraded, None));
     assert!(out.text().contains("degraded"), "{}", out.text());
 }
+
+#[test]
+fn a_clock_at_which_the_certificate_has_expired_is_put_right() {
+    let world = World::new(400 * 86_400_000);
+    world.set("dated", "");
+    let out = world.sync(&[]);
+    assert_eq!((out.code, world.clock().state), (0, State::Ok), "{}", out.error_text());
+    assert!(out.text().contains("it is at the registry's"), "{}", out.text());
+    near(world.clock().offset, 0);
+}
+
+#[test]
+fn a_date_without_a_good_certificate_moves_nothing_in_the_end() {
+    let mut world = World::new(400 * 86_400_000);
+    world.trust_nothing();
+    assert_eq!((world.sync(&[]).code, world.clock().state), (1, State::Untrusted));
+    near(Some(Offset(world.get("offset").trim().parse().unwrap())), 400 * 86_400_000);
+    // a Date before the build stamp is not even tried
+    let mut world = World::new(400 * 86_400_000);
+    world.trust_nothing();
+    world.set("stamp", "4000000000");
+    world.set("offset", &(100_000 * 86_400_000_i64).to_string());
+    assert_eq!((world.sync(&[]).code, world.get("sets").as_str()), (1, ""));
+}
+
+#[test]
+fn the_timer_asks_once_while_all_is_well_and_mends_what_is_not() {
+    let world = World::new(0);
+    assert_eq!(world.sync(&["--again"]).code, 0);
+    let calls = world.get("calls").lines().count();
+    assert!(calls > 1, "the first time it measures: {calls}");
+    let out = world.sync(&["--again"]);
+    assert_eq!((out.code, out.text().as_str(), world.get("calls").lines().count()), (0, "", calls + 1));
+    world.set("offset", "-7200000");
+    let out = world.sync(&["--again"]);
+    assert!(
+        out.code == 0 && out.text().starts_with("<5>sync-time: ") && out.text().contains("clock set"),
+        "{}",
+        out.text()
+    );
+    near(world.clock().offset, 0);
+}

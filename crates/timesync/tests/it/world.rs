@@ -26,6 +26,18 @@ case $1 in
 esac
 "#;
 
+/// Where `dated` exists, the certificate is good only while the clock is less than 100 days off. Counts its calls.
+const CURL: &str = r#"#!/bin/sh
+echo call >> "$WORLD/calls"
+off=$(cat "$WORLD/offset")
+case " $* " in
+  *" --insecure "*) ;;
+  *) [ -e "$WORLD/dated" ] && [ "${off#-}" -gt 8640000000 ] && {
+       echo "curl: (60) SSL certificate problem: certificate has expired" >&2; exit 60; } ;;
+esac
+exec /usr/bin/curl "$@"
+"#;
+
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) registry: String,
@@ -51,6 +63,7 @@ impl World {
         world.set("offset", &offset_ms.to_string());
         world.program("date", DATE);
         world.program("hwclock", "#!/bin/sh\nexit 0\n");
+        world.program("curl", CURL);
         // Says that this process may set the clock, whatever the test's own rights are.
         world.program("sed", "#!/bin/sh\ncase $2 in *CapEff*) [ -e \"$WORLD/host\" ] && echo 0 || echo 1ffffffffff ;; *) exec /bin/sed \"$@\" ;; esac\n");
         world
