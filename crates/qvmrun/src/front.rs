@@ -3,6 +3,7 @@
 use crate::grammar::{self, Call, Misuse, Own};
 use crate::home::Home;
 use crate::usage::USAGE;
+use crate::vm_error::VmError;
 use crate::{Failure, Reply, calls, container, doctor, engine, faults, limits, net, verbs};
 
 /// Answers one command line (the arguments after the program's name).
@@ -41,6 +42,7 @@ fn hidden(args: &[String]) -> Option<Reply> {
         "__forward" => net::forward(),
         "__supervise" => container::supervise(args.get(1)?),
         "__child" => container::become_child(&args[1..]),
+        "__inside" => container::become_inside(&args[1..]),
         _ => return None,
     };
     Some(failure.map_or_else(|f| Reply::failed(&f), |()| Reply::default()))
@@ -50,6 +52,7 @@ fn perform(call: &Call, home: &Home) -> Reply {
     let done = engine::chosen(home).map_err(Into::into).and_then(|engine| verbs::perform(call, home, &*engine));
     match done {
         Ok(stdout) => Reply::ok(stdout),
+        Err(error @ VmError::GuestExit(_)) => Reply { stdout: format!("{error}\n"), code: 255, ..Reply::default() },
         Err(error) => Reply { stdout: format!("Error: {error}\n"), code: 255, ..Reply::default() },
     }
 }

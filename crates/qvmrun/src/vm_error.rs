@@ -34,6 +34,30 @@ pub(crate) enum VmError {
     /// Our own words: VMware's are not known.
     #[error("Linked clones need it: {0}")]
     HasClones(String),
+    #[error(
+        "Anonymous guest operations are not allowed on this virtual machine. \
+         You must call VixVM_LoginInGuest before performing guest operations"
+    )]
+    Anonymous,
+    #[error("Invalid user name or password for the guest OS")]
+    BadLogin,
+    #[error("The specified guest user must be logged in interactively to perform this operation")]
+    NotAtConsole,
+    #[error("Insufficient permissions in the host operating system")]
+    HostDenied,
+    #[error("A file was not found")]
+    NoFile,
+    #[error("You do not have access rights to this file")]
+    FileDenied,
+    #[error("The object is not a file")]
+    NotAFile,
+    #[error("The object is not a directory")]
+    NotADirectory,
+    #[error("No such process")]
+    NoProcess,
+    /// Stands alone, without `Error: `.
+    #[error("Guest program exited with non-zero exit code: {0}")]
+    GuestExit(i32),
     #[error("Invalid device: {0}")]
     Device(String),
     /// The machine could not be started; the cause also goes into vmware.log.

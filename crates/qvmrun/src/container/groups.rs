@@ -96,6 +96,16 @@ impl Groups {
         Ok(())
     }
 
+    /// Moves this process into the groups that a process of the node is in. On version 1 the node's own do.
+    pub(crate) fn enter_beside(&self, pid: i32) -> Result<(), Failure> {
+        if self.version == Version::One {
+            return self.enter();
+        }
+        let text = files::read(Path::new(&format!("/proc/{pid}/cgroup")))?;
+        let path = text.lines().find_map(|l| l.strip_prefix("0::/")).unwrap_or_default();
+        files::put(&Path::new(ROOT).join(path).join("cgroup.procs"), "0")
+    }
+
     /// On version 2, puts the command into a fresh delegated scope with the machine's size.
     pub(crate) fn wrap(&self, cmd: &Cmd, boot: u32, memory_mib: u32, cpus: u32) -> Result<Cmd, Failure> {
         if self.version == Version::One {

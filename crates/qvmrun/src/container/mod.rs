@@ -6,6 +6,7 @@ mod child;
 mod control;
 mod disk;
 pub(crate) mod groups;
+mod guest;
 mod initrd;
 mod lxcfs;
 mod nspawn;
@@ -19,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
 
-use crate::engine::{Engine, Tools};
+use crate::engine::{Engine, GuestOutput, Tools};
 use crate::grammar::How;
 use crate::home::Home;
 use crate::vm::{Device, Vm};
@@ -30,6 +31,7 @@ use groups::Groups;
 use place::Place;
 
 pub(crate) use child::{become_child, child};
+pub(crate) use guest::become_inside;
 pub(crate) use supervisor::supervise;
 
 /// A start may have to unpack the installer's volume first.
@@ -187,5 +189,9 @@ impl Engine for Container {
     fn forget(&self, vm: &Vm) -> Result<(), VmError> {
         self.clear(vm)?;
         self.place(vm).remove().map_err(Into::into)
+    }
+
+    fn guest(&self, vm: &Vm, program: &[String], stdin: &[u8], wait: bool) -> Result<GuestOutput, VmError> {
+        guest::run(&vm.id, program, stdin, wait)
     }
 }

@@ -2,6 +2,7 @@
 
 mod clone;
 mod delete;
+mod guest;
 mod snapshot;
 
 use std::fmt::Write;
@@ -45,6 +46,7 @@ pub(crate) fn perform(call: &Call, home: &Home, engine: &dyn Engine) -> Result<S
         }
         Call::DeleteVm { vmx } => delete::delete(home, engine, vmx).map(|()| String::new()),
         Call::SetDevice { vmx, device, connected } => set_device(engine, vmx, device, *connected),
+        Call::Guest { vmx, user, op } => guest::perform(engine, vmx, user.as_deref(), op),
         Call::Unsupported { vmx } => {
             vmx.as_deref().map(Vm::open).transpose()?;
             Err(VmError::NotSupported)

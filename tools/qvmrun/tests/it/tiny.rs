@@ -60,11 +60,13 @@ fn busybox(tree: &Path) {
         fs::create_dir_all(tree.join(name)).unwrap();
     }
     fs::copy("/bin/busybox", tree.join("bin/busybox")).unwrap();
-    let tools = "sh mount umount cat grep sleep dd mkdir cp reboot poweroff ip date nc echo basename";
+    let tools = "sh mount umount cat grep sleep dd mkdir cp reboot poweroff ip date nc echo basename \
+                 id ls mv rm mktemp dirname tr stat chmod ps env test";
     for name in tools.split(' ') {
         symlink("busybox", tree.join("bin").join(name)).unwrap();
     }
     write(&tree.join("usr/lib/os-release"), "ID=tiny\n", 0o644);
+    write(&tree.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n", 0o644);
 }
 
 /// The installer's ISO; without the marker it claims to need a machine of its own.
