@@ -137,7 +137,7 @@ fn first_words(line: &str, n: usize) -> String {
 }
 
 /// Mount point, file system and source of every mount; the numbers before them differ from mount to mount.
-fn mounts(table: &BTreeSet<String>) -> BTreeSet<String> {
+pub(crate) fn mounts(table: &BTreeSet<String>) -> BTreeSet<String> {
     let one = |line: &String| {
         let (left, right) = line.split_once(" - ")?;
         Some(format!("{} {}", left.split_whitespace().nth(4)?, first_words(right, 2)))
@@ -146,7 +146,7 @@ fn mounts(table: &BTreeSet<String>) -> BTreeSet<String> {
 }
 
 /// Groups that labs and their nodes make; the machine's own service manager makes and removes others as it likes.
-fn cgroups() -> BTreeSet<String> {
+pub(crate) fn cgroups() -> BTreeSet<String> {
     fn walk(dir: &Path, found: &mut BTreeSet<String>) {
         let Ok(entries) = fs::read_dir(dir) else { return };
         for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())) {
@@ -163,7 +163,7 @@ fn cgroups() -> BTreeSet<String> {
 }
 
 /// Processes that carry this run's mark, or have its folder on their command line; this program itself has neither.
-fn processes(mark: &str) -> BTreeSet<String> {
+pub(crate) fn processes(mark: &str) -> BTreeSet<String> {
     let mark = mark.trim_end_matches('/');
     let mut found = BTreeSet::new();
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();

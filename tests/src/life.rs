@@ -103,7 +103,7 @@ fn output(world: &World) -> Proof {
 }
 
 /// What was in the user's kubeconfig is still there, line by line, and its own contexts work as before.
-fn merged(world: &World, ready: &Ready) -> Proof {
+pub(crate) fn merged(world: &World, ready: &Ready) -> Proof {
     let text = std::fs::read_to_string(world.user_kubeconfig())?;
     let mut rest = text.lines();
     for line in foreign::KUBECONFIG.lines().filter(|l| !l.starts_with("current-context")) {

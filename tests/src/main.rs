@@ -1,7 +1,7 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|kill|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod bridge;
@@ -11,6 +11,7 @@ mod host;
 mod identity;
 mod inside;
 mod installer;
+mod kill;
 mod kube;
 mod life;
 mod objects;
@@ -31,7 +32,7 @@ use std::time::Instant;
 use proof::Fail;
 use report::{Report, say};
 
-const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge"];
+const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "kill"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -39,22 +40,28 @@ fn main() -> ExitCode {
     let start = Instant::now();
     match words.as_slice() {
         ["listen", address] => listen(address),
-        ["all"] => end(SUITES, start),
-        [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], start),
-        _ => {
-            say("usage: e2e lab|host|second|bad-input|bridge|all");
-            ExitCode::from(2)
-        }
+        ["all"] => end(SUITES, &kill::Asked::default(), start),
+        ["kill", rest @ ..] => match kill::Asked::parse(rest) {
+            Some(asked) => end(&["kill"], &asked, start),
+            None => usage(),
+        },
+        [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
+        _ => usage(),
     }
 }
 
-fn end(suites: &[&str], start: Instant) -> ExitCode {
+fn usage() -> ExitCode {
+    say("usage: e2e lab|host|second|bad-input|bridge|all, or e2e kill [--full] [--seed N] [--step NAME]");
+    ExitCode::from(2)
+}
+
+fn end(suites: &[&str], asked: &kill::Asked, start: Instant) -> ExitCode {
     stop_on_signals();
     let mut report = Report::default();
     let mut broken = false;
     for suite in suites {
         say(&format!("---- {suite}"));
-        if let Err(why) = run(suite, &mut report) {
+        if let Err(why) = run(suite, asked, &mut report) {
             say(&format!("FAIL {suite}  could not go on: {why}"));
             broken = true;
         }
@@ -65,13 +72,14 @@ fn end(suites: &[&str], start: Instant) -> ExitCode {
     if report.end(start.elapsed()) && !broken { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(suite: &str, report: &mut Report) -> Result<(), Fail> {
+fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail> {
     report.gained_by("");
     match suite {
         "lab" => life::suite(report, true),
         "host" => life::suite(report, false),
         "second" => second::suite(report),
         "bridge" => bridge::suite(report),
+        "kill" => kill::suite(report, asked),
         _ => bad_input::suite(report),
     }
 }

@@ -148,13 +148,27 @@ impl Running<'_> {
         self.signal("-INT")
     }
 
-    /// Ends it at once.
-    pub(crate) fn end(mut self) -> Result<(), Fail> {
+    /// Ends it at once; gives back what it said.
+    pub(crate) fn end(mut self) -> Result<Vec<(Duration, String)>, Fail> {
         self.signal("-KILL")?;
         while self.look()?.is_none() {
             std::thread::sleep(Duration::from_millis(20));
         }
-        Ok(())
+        self.look()?;
+        Ok(self.lines)
+    }
+
+    /// Its process id, also its process group.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid
+    }
+
+    /// Fails once all is to stop or the check's time is over.
+    pub(crate) fn going_on(&self) -> Result<(), Fail> {
+        if self.world.left() < Duration::from_secs(1) {
+            fail!("no end in time; last: {}", self.world.last());
+        }
+        self.world.going_on()
     }
 
     fn signal(&self, signal: &str) -> Result<(), Fail> {
