@@ -254,7 +254,11 @@ fn recovered(world: &World, shape: &Shape, foreign: &Foreign) -> Proof {
     ensure!(ready.nodes.len() == 2 && ready.nodes.iter().all(|n| n.ready), "not Ready: {:?}", ready.nodes);
     foreign.untouched(world)?;
     life::merged(world, &ready)?;
+    let settled = Instant::now() + Duration::from_secs(30);
+    let whole = Instant::now() + world.left();
+    world.set_deadline(settled.min(whole));
     world.until("nothing to be left over", || Shape::look(world)?.same_as(shape))?;
+    world.set_deadline(whole);
     let again = world.provision("third")?;
     again.succeeded()?;
     let third: Ready = again.json()?;

@@ -10,6 +10,7 @@ mod failure;
 mod images;
 mod journal;
 mod kubeconfig;
+mod leftovers;
 mod lock;
 mod machines;
 mod nodes;

@@ -18,7 +18,7 @@ use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, machines};
+use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, leftovers, machines};
 
 /// Longest time from the start of the last k3s to every node Ready.
 const READY: Duration = Duration::from_secs(15 * 60);
@@ -56,6 +56,7 @@ pub async fn provision(
 
     let secrets = run
         .step("keys", async {
+            leftovers::sweep(files.root());
             let (secrets, made) = Secrets::ensure(lab, files, SystemTime::now())?;
             made.into_iter().for_each(|m| run.changed(m));
             Ok(secrets)

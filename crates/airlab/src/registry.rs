@@ -73,14 +73,18 @@ impl<'a> Registry<'a> {
             .arg("--key")
             .arg(pki.join("registry.key"))
             .arg("--log")
-            .arg(logs.join("registry-access.log"));
+            .arg(logs.join("registry-access.log"))
+            .arg("--pid-file")
+            .arg(self.pid_file());
         let process = Local.start(&cmd, &log)?;
-        machine::write_file(&self.pid_file(), process.pid.to_string().as_bytes(), 0o644)?;
         let wait = Wait::new("the registry to answer", Duration::from_secs(30)).every(Duration::from_millis(50));
         let answered = wait_for(wait, sink, || async {
-            match process.ended() {
-                Some(code) => Ok(Some(code)),
-                None => self.answers().await.map(|()| None),
+            // In this order: one that a killed run had just started may have taken the port before ours.
+            let ended = process.ended();
+            match (self.answers().await, ended) {
+                (Ok(()), _) => Ok(None),
+                (Err(_), Some(code)) => Ok(Some(code)),
+                (Err(why), None) => Err(why),
             }
         });
         match answered.await? {
@@ -89,6 +93,7 @@ impl<'a> Registry<'a> {
         }
     }
 
+    /// Written by the registry itself: it is known also when the run that started it is killed at once.
     fn pid_file(&self) -> PathBuf {
         self.files.root().join("registry.pid")
     }

@@ -49,7 +49,8 @@ pub fn save(path: &Path, text: &str) -> Result<Saved, KubecfgError> {
 fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let dir = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(dir)?;
-    let new = path.with_added_extension(format!("{}.tmp", std::process::id()));
+    // Always the same name: what a killed run left is in the way of nobody.
+    let new = path.with_added_extension("airlab-new");
     let _ = fs::remove_file(&new);
     let mut options = File::options();
     options.write(true).create_new(true);

@@ -1,6 +1,6 @@
 //! Virtual disks: creating an empty one, saying what an existing one is.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -64,7 +64,8 @@ impl Vmdk {
         Self { capacity_bytes, format }
     }
 
-    /// Creates the disk. Files that exist are never overwritten.
+    /// Creates the disk. It gets its name when it is whole, and files that exist are never overwritten; a raw file
+    /// that is as wanted, blank, and without its descriptor is what an interrupted call left, and is used.
     pub fn create(&self, path: &Path) -> Result<(), VmdkError> {
         let capacity = self.capacity_bytes.next_multiple_of(sparse::GRAIN * SECTOR);
         if !(1 << 20..=LARGEST).contains(&capacity) {
@@ -81,7 +82,10 @@ impl Vmdk {
                 let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
                 let raw = format!("{stem}-flat.vmdk");
                 let text = descriptor("monolithicFlat", &format!("RW {sectors} FLAT \"{raw}\" 0"), sectors);
-                write_new(&path.with_file_name(&raw), |file| file.set_len(capacity))?;
+                let raw = path.with_file_name(&raw);
+                if path.exists() || !left_blank(&raw, capacity) {
+                    write_new(&raw, |file| file.set_len(capacity))?;
+                }
                 write_new(path, |file| file.write_all(text.as_bytes()))
             }
         }
@@ -146,8 +150,33 @@ pub fn is_blank(path: &Path) -> Result<bool, VmdkError> {
 
 fn write_new(path: &Path, fill: impl FnOnce(&mut File) -> std::io::Result<()>) -> Result<(), VmdkError> {
     let fail = |source| VmdkError::Io { path: path.to_owned(), doing: "create", source };
-    let mut file = File::options().write(true).create_new(true).open(path).map_err(fail)?;
-    fill(&mut file).and_then(|()| file.sync_all()).map_err(fail)
+    if path.exists() {
+        return Err(fail(std::io::ErrorKind::AlreadyExists.into()));
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+    let _ = fs::remove_file(&temporary);
+    let mut file = File::options().write(true).create_new(true).open(&temporary).map_err(fail)?;
+    let filled = fill(&mut file).and_then(|()| file.sync_all());
+    drop(file);
+    // A hard link, unlike a rename, refuses to replace what somebody else made meanwhile.
+    let done = filled.and_then(|()| match fs::hard_link(&temporary, path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => fs::rename(&temporary, path),
+        other => other,
+    });
+    let _ = fs::remove_file(&temporary);
+    done.map_err(fail)
+}
+
+/// Whether a raw file has this length and nothing in its first MiB.
+fn left_blank(raw: &Path, capacity: u64) -> bool {
+    let mut start = vec![0; 1 << 20];
+    let mut read = || {
+        let mut file = File::open(raw)?;
+        let length = file.metadata()?.len();
+        read_most(&mut file, &mut start).map(|_| length)
+    };
+    read().is_ok_and(|length| length == capacity) && start.iter().all(|b| *b == 0)
 }
 
 pub(crate) fn read_most(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {

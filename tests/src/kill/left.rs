@@ -77,7 +77,10 @@ impl Shape {
         host::mounts(&mounts).iter().filter(ours).for_each(|m| add("mount", m.clone()));
         let loops = world.ok(world.bare("losetup").args(["--noheadings", "--output", "OFFSET,BACK-FILE"]))?.text();
         loops.lines().map(|l| l.trim().to_owned()).filter(|l| ours(&l)).for_each(|l| add("loop device", l));
-        host::cgroups().iter().filter_map(|g| machine_group(g)).for_each(|g| add("control group", g));
+        let machines = fs::read_dir(world.lab_dir().join("provider/machines")).into_iter().flatten().flatten();
+        let machines: Vec<String> = machines.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+        let groups = host::cgroups().into_iter().filter_map(|g| machine_group(&g));
+        groups.filter(|g| machines.iter().any(|id| g.ends_with(id))).for_each(|g| add("control group", g));
         for path in unfinished(&[world.work(), world.scratch("home")]) {
             add("unfinished", path.display().to_string());
         }

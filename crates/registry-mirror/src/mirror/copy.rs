@@ -9,7 +9,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use steps::{Event, Sink};
 
 use super::{Outcome, blocking};
-use crate::digest::Algorithm;
 use crate::store::{Descriptor, Manifest, Upload};
 use crate::{Digest, RegistryError, Repository, Store, Tag};
 
@@ -133,7 +132,7 @@ async fn copy_blob(
             here.link_blob(&name, &wanted)?;
             return Ok(None);
         }
-        here.begin_upload(&name, Algorithm::Sha256).map(Some)
+        here.begin_local(&name).map(Some)
     });
     let Some(upload) = upload.await? else { return Ok(()) };
     let (here, name, id) = (store.clone(), repository.clone(), upload.id().to_owned());

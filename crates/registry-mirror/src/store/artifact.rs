@@ -128,7 +128,7 @@ impl Store {
             self.link_blob(repository, &digest)?;
             return Ok((digest, size));
         }
-        let mut upload = self.begin_upload(repository, Algorithm::Sha256)?;
+        let mut upload = self.begin_local(repository)?;
         let mut file = File::open(path).map_err(RegistryError::file(path, "read"))?;
         let mut buffer = vec![0; 1 << 20];
         loop {

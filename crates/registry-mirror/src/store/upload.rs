@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Store, durable};
 use crate::digest::{Algorithm, Hasher};
@@ -25,11 +25,21 @@ pub(crate) struct Upload {
 impl Store {
     /// Begins an upload; `algorithm` is a guess at the digest's.
     pub(crate) fn begin_upload(&self, repository: &Repository, algorithm: Algorithm) -> Result<Upload, RegistryError> {
+        self.begin(repository, algorithm, "")
+    }
+
+    /// Begins an upload of this process itself. It is named after the process (`local-PID-...`), cannot be continued,
+    /// and may be removed once that process is gone.
+    pub(crate) fn begin_local(&self, repository: &Repository) -> Result<Upload, RegistryError> {
+        self.begin(repository, Algorithm::Sha256, &format!("local-{}-", std::process::id()))
+    }
+
+    fn begin(&self, repository: &Repository, algorithm: Algorithm, front: &str) -> Result<Upload, RegistryError> {
         let mut random = [0; 16];
         let uploads = self.layout.uploads(repository);
         getrandom::fill(&mut random)
             .map_err(|e| RegistryError::file(&uploads, "write")(std::io::Error::other(e.to_string())))?;
-        let id = crate::digest::to_hex(&random);
+        let id = format!("{front}{}", crate::digest::to_hex(&random));
         let dir = uploads.join(&id);
         fs::create_dir_all(&dir).map_err(RegistryError::file(&dir, "write"))?;
         let data = dir.join("data");
@@ -57,6 +67,9 @@ impl Store {
 
     /// Removes what came of an upload.
     pub(crate) fn forget_upload(&self, repository: &Repository, id: &str) -> Result<(), RegistryError> {
+        if id.starts_with("local-") {
+            discard(&self.layout.uploads(repository).join(id));
+        }
         if let Some(upload) = self.open_upload(repository, id)? {
             upload.discard();
         }
@@ -111,16 +124,20 @@ impl Upload {
 
     /// Forgets the upload.
     pub(crate) fn discard(self) {
-        let _ = fs::remove_dir_all(&self.dir);
-        // The folder of uploads goes with the last of them.
-        if let Some(uploads) = self.dir.parent() {
-            let _ = fs::remove_dir(uploads);
-        }
+        discard(&self.dir);
     }
 
     fn hash_file(&self, algorithm: Algorithm) -> Result<Digest, RegistryError> {
         let data = self.dir.join("data");
         let read = || Ok(Digest::of_reader(algorithm, File::open(&data)?)?.0);
         read().map_err(RegistryError::file(&data, "read"))
+    }
+}
+
+/// The folder of uploads goes with the last of them.
+fn discard(dir: &Path) {
+    let _ = fs::remove_dir_all(dir);
+    if let Some(uploads) = dir.parent() {
+        let _ = fs::remove_dir(uploads);
     }
 }

@@ -50,6 +50,22 @@ fn a_flat_disk_is_a_raw_file_beside_its_descriptor() {
 }
 
 #[test]
+fn a_raw_file_left_without_its_descriptor_is_used_only_where_it_is_blank() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, raw) = (dir.path().join("d.vmdk"), dir.path().join("d-flat.vmdk"));
+    let disk = Vmdk::new(4 << 20, DiskFormat::Flat);
+    std::fs::File::create(&raw).unwrap().set_len(4 << 20).unwrap();
+    disk.create(&path).unwrap();
+    assert!(vmware::is_blank(&path).unwrap());
+    std::fs::remove_file(&path).unwrap();
+    let mut bytes = vec![0; 4 << 20];
+    bytes[512] = 1;
+    std::fs::write(&raw, &bytes).unwrap();
+    assert!(disk.create(&path).is_err());
+    assert_eq!(std::fs::read(&raw).unwrap(), bytes);
+}
+
+#[test]
 fn an_existing_file_is_never_overwritten() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("d.vmdk");

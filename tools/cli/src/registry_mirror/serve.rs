@@ -32,6 +32,9 @@ pub(super) struct Serve {
     /// File that gets one JSON line per request
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
+    /// File that gets this process's id once the port is taken, before the first answer
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
 }
 
 pub(super) async fn serve_until_told(ui: &Ui, args: Serve) -> Ended {
@@ -44,6 +47,9 @@ pub(super) async fn serve_until_told(ui: &Ui, args: Serve) -> Ended {
         log: args.log,
     };
     let serving = serve(&spec)?;
+    if let Some(path) = &args.pid_file {
+        machine::write_file(path, std::process::id().to_string().as_bytes(), 0o644)?;
+    }
     ui.say(&format!("serving {} on https://{}", spec.store.display(), serving.address()));
     serving.until(shutdown_signal(), GRACE).await?;
     Ok(exit::OK)
