@@ -11,7 +11,10 @@ It has no boot loader, no kernel, no disk controller and no clock of its own: wh
 - Needs root. A privileged pod could reach the host through it: run trusted images only.
 - The host's clock, modules, swap and sysctls outside net are out of the node's reach; its own network is its own.
 - Installers must be able to run in a container and say so on their volume (/.disk/airlab-demo-installer).
-- Snapshots, clones, suspend, guest operations and guest variables answer as not supported.
+- Suspend, pause, snapshots of a machine that runs and pictures of its screen answer as not supported.
+- Nobody checks the guest password of -gp: a user that exists in the node is let in. Variables that the guest sets do
+  not arrive here. Shared folders, port forwardings and installTools answer as not supported.
+- A disk with snapshots, and a linked clone, hold qcow2 files: VMware cannot open them. A full clone it can.
 - There are no VMware Tools: checkToolsState and stop soft speak with the node's own systemd.
 - A green run proves sequence, parsing, recovery and guest configuration. It does not prove compatibility with VMware.
 ";

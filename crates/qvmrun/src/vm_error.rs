@@ -58,6 +58,8 @@ pub(crate) enum VmError {
     /// Stands alone, without `Error: `.
     #[error("Guest program exited with non-zero exit code: {0}")]
     GuestExit(i32),
+    #[error("The virtual machine is already up-to-date")]
+    UpToDate,
     #[error("Invalid device: {0}")]
     Device(String),
     /// The machine could not be started; the cause also goes into vmware.log.

@@ -123,6 +123,9 @@ pub(crate) enum Call {
     UpgradeVm {
         vmx: String,
     },
+    InstallTools {
+        vmx: String,
+    },
     /// Something inside the guest, as this user. Nobody here can check the password, so it is not kept.
     Guest {
         vmx: String,
@@ -257,7 +260,7 @@ fn with_vmx(command: &str, w: &mut Words<'_>, user: Option<String>) -> Result<Op
         "getguestipaddress" => Call::GetGuestIpAddress { vmx, wait: w.flag(&["-wait"]).is_some() },
         "deletevm" => Call::DeleteVm { vmx },
         "upgradevm" => Call::UpgradeVm { vmx },
-        "installtools" => Call::Unsupported { vmx: Some(vmx) },
+        "installtools" => Call::InstallTools { vmx },
         "addsharedfolder"
         | "setsharedfolderstate"
         | "removesharedfolder"

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{clone, hold, snapshot};
+use super::{clone, hold, snapshot, variables};
 use crate::Failure;
 use crate::engine::Engine;
 use crate::home::Home;
@@ -24,6 +24,7 @@ pub(super) fn delete(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<(), 
         return Err(VmError::HasClones(clones.join(" ")));
     }
     engine.forget(&vm)?;
+    variables::forget(home, &vm);
     clone::forget(home, &vm)?;
     let dir = vm.dir();
     for file in own_files(&vm).iter().filter(|f| f.parent() == Some(dir)) {

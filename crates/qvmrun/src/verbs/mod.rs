@@ -1,9 +1,11 @@
 //! vmrun's commands, done by an engine.
 
+mod adapters;
 mod clone;
 mod delete;
 mod guest;
 mod snapshot;
+mod variables;
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -15,9 +17,13 @@ use crate::net;
 use crate::vm::Vm;
 use crate::vm_error::VmError;
 use crate::vmware_log;
+use variables::Variable;
 
 /// `getGuestIPAddress -wait` gives up after this.
 const ADDRESS_WAIT: Duration = Duration::from_secs(300);
+
+/// Virtual hardware of Workstation 17.5.
+const NEWEST: u32 = 21;
 
 /// Does one command and gives back what vmrun prints.
 pub(crate) fn perform(call: &Call, home: &Home, engine: &dyn Engine) -> Result<String, VmError> {
@@ -33,7 +39,8 @@ pub(crate) fn perform(call: &Call, home: &Home, engine: &dyn Engine) -> Result<S
             Ok(format!("{}\n", state.word()))
         }
         Call::GetGuestIpAddress { vmx, wait } => address(engine, &on(engine, vmx)?, *wait),
-        Call::Suspend { .. } | Call::Pause { .. } => Err(VmError::NotSupported),
+        Call::Suspend { vmx } => suspend(home, engine, vmx),
+        Call::Pause { vmx, paused } => engine.pause(&on(engine, vmx)?, *paused).map(|()| String::new()),
         Call::ListSnapshots { vmx, tree } => snapshot::list(&Vm::open(vmx)?, *tree),
         Call::Snapshot { vmx, name } => snapshot::take(home, engine, vmx, name).map(|()| String::new()),
         Call::RevertToSnapshot { vmx, name } => snapshot::revert(home, engine, vmx, name).map(|()| String::new()),
@@ -47,11 +54,29 @@ pub(crate) fn perform(call: &Call, home: &Home, engine: &dyn Engine) -> Result<S
         Call::DeleteVm { vmx } => delete::delete(home, engine, vmx).map(|()| String::new()),
         Call::SetDevice { vmx, device, connected } => set_device(engine, vmx, device, *connected),
         Call::Guest { vmx, user, op } => guest::perform(engine, vmx, user.as_deref(), op),
+        Call::ReadVariable { vmx, kind, name, user } => {
+            let variable = Variable { vmx, kind: *kind, name, user: user.as_deref() };
+            variables::read(home, engine, &variable)
+        }
+        Call::WriteVariable { vmx, kind, name, value, user } => {
+            let variable = Variable { vmx, kind: *kind, name, user: user.as_deref() };
+            variables::write(home, engine, &variable, value).map(|()| String::new())
+        }
+        Call::ListNetworkAdapters { vmx } => Ok(adapters::list(&Vm::open(vmx)?)),
+        Call::SetNetworkAdapter { vmx, index, kind, network } => {
+            adapters::set(home, engine, vmx, *index, kind, network.as_deref()).map(|()| String::new())
+        }
+        Call::DeleteNetworkAdapter { vmx, index } => {
+            adapters::remove(home, engine, vmx, *index).map(|()| String::new())
+        }
+        Call::ListPortForwardings { network } => adapters::forwardings(home, network),
+        Call::UpgradeVm { vmx } => upgrade(home, engine, vmx),
+        Call::InstallTools { vmx } => on(engine, vmx).and(Err(VmError::NotSupported)),
         Call::Unsupported { vmx } => {
             vmx.as_deref().map(Vm::open).transpose()?;
             Err(VmError::NotSupported)
         }
-        _ => Err(VmError::NotSupported),
+        Call::ChangePortForwardings | Call::Own(_) => Err(VmError::NotSupported),
     }
 }
 
@@ -79,6 +104,7 @@ fn start(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError>
     if engine.is_on(&vm) {
         return Err(VmError::On(vmx.into()));
     }
+    variables::forget(home, &vm);
     vm.fill_in();
     vm.save()?;
     engine.start(&vm).map(|()| String::new()).inspect_err(|error| {
@@ -86,6 +112,32 @@ fn start(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError>
         vm.vmx.set("cleanShutdown", "TRUE");
         let _ = vm.save();
     })
+}
+
+/// The .vmx names the memory only when it is there: a call that is killed leaves a machine that lost its power.
+fn suspend(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError> {
+    let (_held, vm) = hold(home, vmx)?;
+    if !engine.is_on(&vm) {
+        return Err(VmError::Off(vmx.into()));
+    }
+    let memory = format!("{}-{}.vmss", vm.stem(), vm.id);
+    engine.suspend(&vm, &vm.file(&memory))?;
+    let mut vm = Vm::open(vmx)?;
+    vm.vmx.set("checkpoint.vmState", &memory);
+    vm.save().map(|()| String::new())
+}
+
+/// Raises the virtual hardware to that of Workstation 17.5.
+fn upgrade(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError> {
+    let (_held, mut vm) = hold(home, vmx)?;
+    if engine.is_on(&vm) {
+        return Err(VmError::On(vmx.into()));
+    }
+    if vm.number("virtualHW.version", 0) >= NEWEST {
+        return Err(VmError::UpToDate);
+    }
+    vm.vmx.set("virtualHW.version", &NEWEST.to_string());
+    vm.save().map(|()| String::new())
 }
 
 fn address(engine: &dyn Engine, vm: &Vm, wait: bool) -> Result<String, VmError> {

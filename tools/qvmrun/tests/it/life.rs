@@ -261,6 +261,10 @@ fn inside(lab: &Lab, vmx: &str) {
     ok(&["killProcessInGuest", &pid]);
     assert_eq!(error(&["killProcessInGuest", &pid]), "Error: No such process");
 
+    ok(&["writeVariable", "guestVar", "airlab.state", "done"]);
+    assert_eq!(ok(&["readVariable", "guestVar", "airlab.state"]), "done");
+    assert_eq!(ok(&["readVariable", "guestEnv", "LOGNAME"]), "root");
+
     let anonymous = lab.qvmrun(&["listProcessesInGuest", vmx]).text();
     assert!(anonymous.starts_with("Error: Anonymous guest operations are not allowed on this"), "{anonymous}");
     let unknown = lab.qvmrun(&["-gu", "nobody-here", "-gp", "x", "listProcessesInGuest", vmx]).text();
@@ -289,7 +293,10 @@ fn an_installed_machine_is_cloned_and_the_clone_lives_on_the_golden_ones_disk() 
     lab.ok(&["getGuestIPAddress", &golden, "-wait"]);
     let live = lab.qvmrun(&["snapshot", &golden, "live"]);
     assert_eq!(live.text(), "Error: The operation is not supported for the specified parameters");
-    assert_eq!(lab.qvmrun(&["suspend", &golden]).text(), live.text());
+    for verb in ["suspend", "pause", "unpause", "installTools"] {
+        assert_eq!(lab.qvmrun(&[verb, &golden]).text(), live.text(), "{verb}");
+    }
+    assert_eq!(lab.ok(&["listPortForwardings", "vmnet1"]), "Total port forwardings: 0");
     lab.ok(&["stop", &golden, "soft"]);
     lab.ok(&["snapshot", &golden, "golden"]);
     let data = Path::new(&golden).with_file_name("disk-flat.vmdk");

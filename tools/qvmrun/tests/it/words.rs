@@ -25,7 +25,7 @@ fn failures_are_one_error_line_on_standard_output_with_255() {
         (&["stop", &vmx, "soft"], format!("The virtual machine is not powered on: {vmx}")),
         (&["getGuestIPAddress", &vmx], format!("The virtual machine is not powered on: {vmx}")),
         (&["disconnectNamedDevice", &vmx, "sata0:1"], format!("The virtual machine is not powered on: {vmx}")),
-        (&["installTools", &vmx], "The operation is not supported for the specified parameters".into()),
+        (&["enableSharedFolders", &vmx], "The operation is not supported for the specified parameters".into()),
     ];
     for (args, text) in cases {
         let out = lab.qvmrun(args);
@@ -89,4 +89,31 @@ fn deleting_removes_the_machines_own_files_only() {
     assert_eq!((out.code, out.text().as_str()), (0, ""));
     let left: Vec<_> = std::fs::read_dir(std::path::Path::new(&iso).parent().unwrap()).unwrap().collect();
     assert_eq!(left.len(), 1);
+}
+
+#[test]
+fn adapters_and_variables_of_a_machine_that_is_off() {
+    let lab = Lab::new("container");
+    let vmx = lab.file("off.vmx", VMX);
+    let list = || lab.ok(&["listNetworkAdapters", &vmx]);
+    assert_eq!(list(), "Total network adapters: 0\nINDEX  TYPE         VMNET");
+    lab.ok(&["addNetworkAdapter", &vmx, "nat"]);
+    lab.ok(&["addNetworkAdapter", &vmx, "custom", "VMnet1"]);
+    lab.ok(&["setNetworkAdapter", &vmx, "0", "hostOnly"]);
+    let rows = "0      hostOnly     vmnet1\n1      custom       vmnet1";
+    assert_eq!(list(), format!("Total network adapters: 2\nINDEX  TYPE         VMNET\n{rows}"));
+    lab.ok(&["deleteNetworkAdapter", &vmx, "0"]);
+    assert!(!std::fs::read_to_string(&vmx).unwrap().contains("ethernet0"));
+    let bad = "Error: One of the parameters was invalid";
+    assert_eq!(lab.qvmrun(&["deleteNetworkAdapter", &vmx, "0"]).text(), bad);
+    assert_eq!(lab.qvmrun(&["addNetworkAdapter", &vmx, "custom"]).text(), bad);
+    assert_eq!(lab.qvmrun(&["listPortForwardings", "vmnet1"]).text(), bad);
+
+    lab.ok(&["writeVariable", &vmx, "runtimeConfig", "annotation", "a \"b\""]);
+    assert_eq!(lab.ok(&["readVariable", &vmx, "runtimeConfig", "annotation"]), "a \"b\"");
+    assert_eq!(lab.ok(&["readVariable", &vmx, "runtimeConfig", "none"]), "");
+    let off = format!("Error: The virtual machine is not powered on: {vmx}");
+    assert_eq!(lab.qvmrun(&["writeVariable", &vmx, "guestVar", "x", "y"]).text(), off);
+    lab.ok(&["upgradevm", &vmx]);
+    assert_eq!(lab.qvmrun(&["upgradevm", &vmx]).text(), "Error: The virtual machine is already up-to-date");
 }
