@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
 
-use crate::container::child;
+use crate::child::child;
 use crate::{Failure, files};
 
 /// What moves a whole disk may take this long.

@@ -1,62 +1,53 @@
-//! `qvmrun doctor`: what this host has of what the engine needs.
+//! `qvmrun doctor`: which engine the next start would take and why, and what each of them lacks here.
 
 use std::fmt::Write;
-use std::path::Path;
 
-use machine::{Cmd, Local};
+use crate::choice::{self, Choice};
+use crate::engine::Kind;
+use crate::needs::{self, Need};
+use crate::{Reply, qemu};
 
-use crate::Reply;
-use crate::container::groups;
-
-/// Programs, each with the Debian package that brings it.
-const PROGRAMS: &[(&str, &str)] = &[
-    ("ip", "iproute2"),
-    ("lxcfs", "lxcfs"),
-    ("losetup", "mount"),
-    ("mount", "mount"),
-    ("kill", "procps"),
-    ("qemu-storage-daemon", "qemu-utils qemu-system-common"), // moved from the second to the first in qemu 10
-    ("systemd-nspawn", "systemd-container"),
-    ("nsenter", "util-linux"),
-    ("unshare", "util-linux"),
-];
-
-/// One line per check; exit code 1 when one of them fails.
+/// One line per check, by engine; exit code 1 when no engine can be chosen, or the chosen one lacks something.
 pub(crate) fn reply() -> Reply {
-    let mut lines = vec![("root".to_owned(), rustix::process::geteuid().is_root(), String::new())];
-    for (program, package) in PROGRAMS {
-        lines.push((format!("program {program}"), found(program), format!("apt-get install {package}")));
-    }
-    for device in ["/dev/loop-control", "/dev/fuse"] {
-        lines.push((device.to_owned(), Path::new(device).exists(), "the kernel has no such device".into()));
-    }
-    let systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    for name in ["ext4", "overlay", "fuse", "tmpfs"] {
-        let there = systems.lines().any(|l| l.split_whitespace().last() == Some(name)) || module(name);
-        lines.push((format!("file system {name}"), there, format!("modprobe {name}")));
-    }
-    let there = Path::new("/proc/sys/net/bridge").exists() || module("br_netfilter");
-    lines.push(("kernel module br_netfilter".into(), there, "the kernel has no such module".into()));
-    let version = groups::version();
-    lines.push((format!("cgroups {}", version.word()), true, String::new()));
-    if version == groups::Version::Two {
-        let there = found("systemd-run") && Path::new("/run/systemd/system").is_dir();
-        lines.push(("systemd as the host's init".into(), there, "it makes the groups of version 2".into()));
-    }
-    let code = u8::from(lines.iter().any(|(_, ok, _)| !ok));
     let mut stdout = String::new();
-    for (what, ok, advice) in lines {
-        let _ = if ok { writeln!(stdout, "ok       {what}") } else { writeln!(stdout, "missing  {what}: {advice}") };
+    let chosen = choice::wanted().and_then(|wanted| choice::choose(wanted, false));
+    let mut code = 0;
+    match &chosen {
+        Ok(Choice { kind, why }) => {
+            let _ = writeln!(stdout, "engine   {}: {why}", kind.word());
+        }
+        Err(failure) => {
+            code = 1;
+            let _ = writeln!(stdout, "engine   none: {failure}");
+        }
+    }
+    let root = Need { what: "root".into(), met: rustix::process::geteuid().is_root(), advice: "sudo".into() };
+    let container: Vec<Need> = std::iter::once(root).chain(needs::container()).collect();
+    let obstacle = qemu::kvm_obstacle();
+    let kvm = Need { what: "KVM".into(), met: obstacle.is_none(), advice: obstacle.unwrap_or_default() };
+    let ovmf = needs::firmware();
+    for (kind, needs) in
+        [(Kind::Container, container), (Kind::Tcg, [needs::qemu(), vec![ovmf]].concat()), (Kind::Kvm, vec![kvm])]
+    {
+        let _ = writeln!(stdout, "\n{}", title(kind));
+        let lacks = needs.iter().any(|n| !n.met);
+        if lacks && chosen.as_ref().is_ok_and(|c| c.kind == kind) {
+            code = 1;
+        }
+        for need in needs {
+            let _ = match need.met {
+                true => writeln!(stdout, "ok       {}", need.what),
+                false => writeln!(stdout, "missing  {}: {}", need.what, need.advice),
+            };
+        }
     }
     Reply { stdout, code, ..Reply::default() }
 }
 
-fn found(program: &str) -> bool {
-    let path = std::env::var("PATH").unwrap_or_default();
-    path.split(':').chain(["/usr/sbin", "/sbin"]).any(|dir| Path::new(dir).join(program).exists())
-}
-
-/// Whether the kernel could load it when it is first used.
-fn module(name: &str) -> bool {
-    Local.run(&Cmd::new("modinfo").arg(name)).is_ok_and(|out| out.code == 0)
+fn title(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Container => "container: system containers on this host's kernel",
+        Kind::Tcg => "tcg: machines, emulated; needs no root (without it nodes do not see each other)",
+        Kind::Kvm => "kvm: machines on the processor's own virtualisation; needs what tcg needs, and",
+    }
 }

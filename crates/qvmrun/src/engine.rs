@@ -3,12 +3,36 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::Failure;
-use crate::container::Container;
 use crate::grammar::How;
-use crate::home::Home;
 use crate::vm::{Device, Vm};
 use crate::vm_error::VmError;
+
+/// The engines by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// System containers.
+    Container,
+    /// QEMU, every instruction of the guest emulated.
+    Tcg,
+    /// QEMU on the processor's own virtualisation.
+    Kvm,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Kvm, Self::Container, Self::Tcg];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Tcg => "tcg",
+            Self::Kvm => "kvm",
+        }
+    }
+
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
 
 /// What `checkToolsState` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +59,8 @@ pub(crate) trait Engine {
     fn running(&self) -> Vec<String>;
     /// Whether the machine is on.
     fn is_on(&self, vm: &Vm) -> bool;
-    /// Powers the machine on; comes back when it runs.
+    /// Powers the machine on; comes back when it runs. With `checkpoint.vmState` in the .vmx it goes on from the memory
+    /// in that file; then the key is taken out, and the file removed if it is a .vmss (a snapshot's .vmem stays).
     fn start(&self, vm: &Vm) -> Result<(), VmError>;
     /// Powers the machine off; comes back when it is off.
     fn stop(&self, vm: &Vm, how: How) -> Result<(), VmError>;
@@ -80,13 +105,4 @@ pub(crate) trait Engine {
 pub(crate) struct GuestOutput {
     pub(crate) code: i32,
     pub(crate) stdout: Vec<u8>,
-}
-
-/// The engine that `QVMRUN_ENGINE` names: the only place where it is chosen.
-pub(crate) fn chosen(home: &Home) -> Result<Box<dyn Engine>, Failure> {
-    match std::env::var("QVMRUN_ENGINE").unwrap_or_default().as_str() {
-        "" | "auto" | "container" => Ok(Box::new(Container::new(home))),
-        name @ ("kvm" | "tcg") => Err(Failure::NotYet { engine: name.into() }),
-        other => Err(Failure::Usage { what: format!("QVMRUN_ENGINE={other}: not auto, container, tcg or kvm") }),
-    }
 }

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, getppid, kill_process};
 
+use crate::engine::Engine;
+use crate::engines::Engines;
 use crate::grammar::{Call, How};
 use crate::home::Home;
 use crate::vm::{Vm, id_of};
 use crate::vm_error::VmError;
-use crate::{Failure, Reply, calls, engine, files};
+use crate::{Failure, Reply, calls, files};
 
 const VARIABLE: &str = "QVMRUN_TEST_FAULT";
 /// Longer than any deadline.
@@ -200,7 +202,7 @@ fn without_tools(call: &Call) -> Option<Reply> {
 
 /// Every machine that the command line names, if it is on.
 fn cut_power(home: &Home, args: &[String]) {
-    let Ok(engine) = engine::chosen(home) else { return };
+    let Ok(engine) = Engines::new(home) else { return };
     for vm in args.iter().filter(|a| fs::exists(a).unwrap_or(false)).filter_map(|a| Vm::open(a).ok()) {
         if engine.is_on(&vm) {
             let _ = engine.stop(&vm, How::Hard);

@@ -1,10 +1,11 @@
 //! The way in: one command line, one answer.
 
+use crate::engines::Engines;
 use crate::grammar::{self, Call, Misuse, Own};
 use crate::home::Home;
 use crate::usage::USAGE;
 use crate::vm_error::VmError;
-use crate::{Failure, Reply, calls, container, doctor, engine, faults, limits, net, verbs};
+use crate::{Failure, Reply, calls, child, container, doctor, faults, limits, net, qemu, verbs};
 
 /// Answers one command line (the arguments after the program's name).
 ///
@@ -41,15 +42,17 @@ fn hidden(args: &[String]) -> Option<Reply> {
     let failure = match args.first().map(String::as_str)? {
         "__forward" => net::forward(),
         "__supervise" => container::supervise(args.get(1)?),
-        "__child" => container::become_child(&args[1..]),
         "__inside" => container::become_inside(&args[1..]),
+        "__machine" => qemu::supervise(args.get(1)?),
+        "__child" => child::become_child(&args[1..]),
+        "__holder" => child::become_holder(&args[1..]),
         _ => return None,
     };
     Some(failure.map_or_else(|f| Reply::failed(&f), |()| Reply::default()))
 }
 
 fn perform(call: &Call, home: &Home) -> Reply {
-    let done = engine::chosen(home).map_err(Into::into).and_then(|engine| verbs::perform(call, home, &*engine));
+    let done = Engines::new(home).map_err(Into::into).and_then(|engines| verbs::perform(call, home, &engines));
     match done {
         Ok(stdout) => Reply::ok(stdout),
         Err(error @ VmError::GuestExit(_)) => Reply { stdout: format!("{error}\n"), code: 255, ..Reply::default() },
@@ -59,10 +62,10 @@ fn perform(call: &Call, home: &Home) -> Reply {
 
 fn perform_own(own: &Own, home: &Home) -> Reply {
     let done = match own {
-        Own::Limits => Ok(limits::LIMITS.to_owned()),
+        Own::Limits => Ok(limits::text()),
         Own::Doctor => return doctor::reply(),
-        Own::NetUp { address, prefix, bridge, forwards } => {
-            net::up(home, &net::Spec::new(*address, *prefix, *bridge, forwards))
+        Own::NetUp { address, prefix, mode, forwards } => {
+            net::up(home, &net::Spec::new(*address, *prefix, *mode, forwards))
         }
         Own::NetShow => net::show(home),
         Own::NetDown => net::down(home),

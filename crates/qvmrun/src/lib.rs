@@ -2,7 +2,7 @@
 //!
 //! [`run`] answers one command line the way VMware's `vmrun` would: the same argument order, the same output, the
 //! same exit codes, on the same `.vmx` and `.vmdk` files. How the node really runs is an engine behind one small
-//! trait; today that is a system container. A few verbs that `vmrun` does not have set up the host-only network
+//! trait; a system container, or a machine in QEMU. A few verbs that `vmrun` does not have set up the host-only network
 //! ([`net up`](run), `net show`, `net down`, `net exec`) and explain what the engine can prove (`limits`, `doctor`).
 //!
 //! The library never prints: it returns a [`Reply`], and the program `qvmrun` prints it.
@@ -18,6 +18,10 @@ mod reply;
 #[cfg(target_os = "linux")]
 mod calls;
 #[cfg(target_os = "linux")]
+mod child;
+#[cfg(target_os = "linux")]
+mod choice;
+#[cfg(target_os = "linux")]
 mod container;
 #[cfg(target_os = "linux")]
 mod disk;
@@ -25,6 +29,8 @@ mod disk;
 mod doctor;
 #[cfg(target_os = "linux")]
 mod engine;
+#[cfg(target_os = "linux")]
+mod engines;
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(target_os = "linux")]
@@ -38,7 +44,15 @@ mod home;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
+mod needs;
+#[cfg(target_os = "linux")]
 mod net;
+#[cfg(target_os = "linux")]
+mod place;
+#[cfg(target_os = "linux")]
+mod qemu;
+#[cfg(target_os = "linux")]
+mod session;
 #[cfg(target_os = "linux")]
 mod usage;
 #[cfg(target_os = "linux")]
@@ -51,13 +65,15 @@ mod vm_error;
 mod vmsd;
 #[cfg(target_os = "linux")]
 mod vmware_log;
+#[cfg(target_os = "linux")]
+mod wait;
 
 #[cfg(target_os = "linux")]
 pub use front::run;
 pub use problem::{Failure, PROBLEMS};
 pub use reply::Reply;
 
-/// Debian packages that the container engine needs on the host.
+/// Debian packages that the container engine needs on the host. Machines need `qemu-system-x86` and `ovmf`.
 pub const PACKAGES: &[&str] =
     &["iproute2", "lxcfs", "mount", "procps", "qemu-utils", "systemd-container", "util-linux"];
 

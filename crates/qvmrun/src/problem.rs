@@ -53,11 +53,13 @@ pub enum Failure {
         /// What is wrong.
         what: String,
     },
-    /// The engine is not built yet.
-    #[error("the engine {engine} is not there yet")]
-    NotYet {
+    /// The engine cannot work on this host.
+    #[error("the engine {engine} is not usable here: {why}")]
+    Unusable {
         /// Its name.
         engine: String,
+        /// What keeps it from working.
+        why: String,
     },
     /// Something the host was asked to do failed.
     #[error("{doing}")]
@@ -99,7 +101,7 @@ impl Problem for Failure {
             Self::Missing { .. } => "AL-QVM-004",
             Self::NetworkDiffers { .. } => "AL-QVM-005",
             Self::Usage { .. } => "AL-QVM-006",
-            Self::NotYet { .. } => "AL-QVM-007",
+            Self::Unusable { .. } => "AL-QVM-007",
             Self::Host { .. } => "AL-QVM-008",
             Self::File { .. } => "AL-QVM-009",
             Self::Running { .. } => "AL-QVM-010",
@@ -115,7 +117,7 @@ impl Problem for Failure {
                 vec![("have", have.clone()), ("want", want.clone()), ("running", running.clone())]
             }
             Self::Usage { what } => vec![("what", what.clone())],
-            Self::NotYet { engine } => vec![("engine", engine.clone())],
+            Self::Unusable { engine, why } => vec![("engine", engine.clone()), ("why", why.clone())],
             Self::Host { doing, source } => vec![("doing", doing.clone()), ("cause", source.to_string())],
             Self::File { path, source, .. } => {
                 vec![("path", path.display().to_string()), ("cause", source.to_string())]

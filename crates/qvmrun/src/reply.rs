@@ -11,7 +11,7 @@ pub struct Reply {
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// Exit code: 0, 2 for "not yet" and wrong use of a verb of ours, 255 for vmrun's own failures.
+    /// Exit code: 0, 1 or 2 (wrong use) for verbs of ours, 255 for vmrun's own failures.
     pub code: u8,
     /// Whether the output is in the code page of a Korean Windows; a fault for tests.
     pub(crate) cp949: bool,
@@ -42,7 +42,7 @@ impl Reply {
             let _ = write!(line, ": {error}");
             cause = error.source();
         }
-        let code = if problem.id() == "AL-QVM-007" || problem.id() == "AL-QVM-006" { 2 } else { 1 };
+        let code = if problem.id() == "AL-QVM-006" { 2 } else { 1 };
         Self { stderr: line + "\n", code, ..Self::default() }
     }
 }

@@ -6,9 +6,9 @@ use seed_iso::{Grub, Iso, MenuEntry};
 
 use super::disk::{Loop, Mounted, Storage};
 use super::nspawn::Bind;
-use super::place::Place;
 use super::{initrd, volumes};
 use crate::home::Home;
+use crate::place::Place;
 use crate::vm::{Device, Vm};
 use crate::vm_error::VmError;
 use crate::{Failure, files};

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use machine::{Cmd, Local};
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::place::Place;
 use crate::Failure;
 use crate::net::{BRIDGE, Lab};
+use crate::place::Place;
 use crate::vm::Vm;
 
 /// The adapter's name inside: that of a vmxnet3 in VMware's slot 160.

@@ -1,29 +1,20 @@
 //! The supervisor's socket: one line asked, one line answered.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use super::place::Place;
 use crate::Failure;
+use crate::place::Place;
 
 const NAME: &str = "control";
-
-/// A socket's path must be short; the folder's need not be. The folder stays open as long as the path is used.
-fn short(place: &Place) -> Result<(File, PathBuf), Failure> {
-    let dir = File::open(place.dir()).map_err(Failure::host("opening the machine's folder"))?;
-    let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(NAME);
-    Ok((dir, path))
-}
 
 /// Asks the supervisor.
 pub(super) fn ask(place: &Place, request: &str) -> Result<String, Failure> {
     let failed = || Failure::host(format!("asking the machine's supervisor to {request}"));
-    let (_dir, path) = short(place)?;
+    let (_dir, path) = place.socket(NAME)?;
     let mut stream = UnixStream::connect(path).map_err(failed())?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).map_err(failed())?;
     stream.write_all(format!("{request}\n").as_bytes()).map_err(failed())?;
@@ -35,7 +26,7 @@ pub(super) fn ask(place: &Place, request: &str) -> Result<String, Failure> {
 /// Answers until the process ends.
 pub(super) fn serve(place: &Place, answer: impl Fn(&str) -> String + Send + 'static) -> Result<(), Failure> {
     let _ = fs::remove_file(place.dir().join(NAME));
-    let (_dir, path) = short(place)?;
+    let (_dir, path) = place.socket(NAME)?;
     let listener = UnixListener::bind(path).map_err(Failure::host("listening for vmrun commands"))?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {

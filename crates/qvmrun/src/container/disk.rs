@@ -10,11 +10,11 @@ use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 use vmware::{DiskFormat, Vmdk};
 
-use super::child::child;
-use super::place::Place;
-use super::until;
 use crate::Failure;
+use crate::child::child;
 use crate::disk::{self, Format};
+use crate::place::Place;
+use crate::wait::until;
 
 /// Where the first partition begins, in sectors and in bytes.
 const FIRST_SECTOR: u64 = 2048;

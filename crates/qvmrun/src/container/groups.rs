@@ -11,7 +11,7 @@ use std::time::Duration;
 use machine::Cmd;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::until;
+use crate::wait::until;
 use crate::{Failure, files};
 
 const ROOT: &str = "/sys/fs/cgroup";

@@ -6,10 +6,10 @@ use std::time::Duration;
 use machine::{Background, Cmd, Local};
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::child::child;
-use super::place::Place;
-use super::until;
 use crate::Failure;
+use crate::child::child;
+use crate::place::Place;
+use crate::wait::until;
 
 /// A running lxcfs; it ends with the supervisor at the latest.
 #[derive(Debug)]

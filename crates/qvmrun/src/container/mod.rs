@@ -2,7 +2,6 @@
 
 mod boot;
 mod cable;
-mod child;
 mod control;
 mod disk;
 pub(crate) mod groups;
@@ -10,27 +9,25 @@ mod guest;
 mod initrd;
 mod lxcfs;
 mod nspawn;
-mod place;
 mod supervisor;
 mod volumes;
 
 use std::net::IpAddr;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use machine::{Cmd, Local};
 
-use crate::engine::{Engine, GuestOutput, Tools};
+use crate::engine::{Engine, GuestOutput, Kind, Tools};
 use crate::grammar::How;
 use crate::home::Home;
+use crate::place::Place;
 use crate::vm::{Device, Vm};
 use crate::vm_error::VmError;
-use crate::{Failure, files, net};
+use crate::wait::until;
+use crate::{Failure, net, session};
 
 use groups::Groups;
-use place::Place;
 
-pub(crate) use child::{become_child, child};
 pub(crate) use guest::become_inside;
 pub(crate) use supervisor::supervise;
 
@@ -65,7 +62,7 @@ impl Container {
     }
 
     /// Ends what is left of a machine whose supervisor does not answer.
-    fn clear(&self, vm: &Vm) -> Result<(), VmError> {
+    pub(crate) fn clear(&self, vm: &Vm) -> Result<(), VmError> {
         let place = self.place(vm);
         place.kill_supervisor();
         let groups = Groups::of(&vm.id);
@@ -76,29 +73,23 @@ impl Container {
     }
 }
 
-fn until(deadline: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !done() {
-        if begun.elapsed() > deadline {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(30));
-    }
-    true
+/// A supervisor lives, or what it started does.
+fn is_on(place: &Place, id: &str) -> bool {
+    (place.is_locked() && place.engine().is_none_or(|e| e == Kind::Container)) || Groups::of(id).is_populated()
 }
 
 impl Engine for Container {
     fn running(&self) -> Vec<String> {
         let places = std::fs::read_dir(self.home.machines()).into_iter().flatten().flatten();
         let ids = places.map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let on = ids.filter(|id| Place::of(&self.home, id).is_locked() || Groups::of(id).is_populated());
+        let on = ids.filter(|id| is_on(&Place::of(&self.home, id), id));
         let mut paths: Vec<String> = on.filter_map(|id| Place::of(&self.home, &id).vmx()).collect();
         paths.sort();
         paths
     }
 
     fn is_on(&self, vm: &Vm) -> bool {
-        self.place(vm).is_locked() || Groups::of(&vm.id).is_populated()
+        is_on(&self.place(vm), &vm.id)
     }
 
     fn start(&self, vm: &Vm) -> Result<(), VmError> {
@@ -112,29 +103,12 @@ impl Engine for Container {
             net::lab(&self.home)?;
         }
         let place = self.place(vm);
-        place.make(vm)?;
+        place.make(vm, Kind::Container)?;
         self.clear(vm)?;
-        let exe = std::env::current_exe().map_err(Failure::host("finding this program"))?;
-        let cmd = Cmd::new("setsid").args(["unshare", "--mount", "--propagation", "slave", "--"]);
-        let cmd = cmd.arg(exe).arg("__supervise").arg(&vm.path).env("QVMRUN_HOME", self.home.dir()).dir("/");
-        Local.start(&cmd, &place.log()).map_err(Failure::exec("starting the machine's supervisor"))?;
-        let begun = Instant::now();
-        loop {
-            if let Ok(outcome) = files::read(&place.outcome()) {
-                let failed = outcome.strip_prefix("failed ");
-                return failed.map_or(Ok(()), |why| {
-                    self.wait_off(vm, HARD_STOP);
-                    Err(VmError::NotStarted(why.trim_end().into()))
-                });
-            }
-            let died = begun.elapsed() > Duration::from_secs(10) && !place.is_locked();
-            if died || begun.elapsed() > START {
-                let log = place.log().display().to_string();
-                self.clear(vm)?;
-                return Err(VmError::NotStarted(format!("the machine's supervisor gave no answer; see {log}")));
-            }
-            thread::sleep(Duration::from_millis(20));
-        }
+        let wrapper = ["unshare", "--mount", "--propagation", "slave", "--"];
+        session::begin(&wrapper, "__supervise", vm, &self.home, START).inspect_err(|_| {
+            let _ = self.clear(vm);
+        })
     }
 
     fn stop(&self, vm: &Vm, how: How) -> Result<(), VmError> {

@@ -8,17 +8,18 @@ use machine::{Background, Cmd, Local};
 
 use super::boot::{self, Boot, Medium};
 use super::cable::Cable;
-use super::child::child;
+use super::control;
 use super::disk::Storage;
 use super::groups::Groups;
 use super::lxcfs::Lxcfs;
 use super::nspawn::{Bind, Node};
-use super::place::Place;
-use super::{control, until};
+use crate::child::child;
 use crate::home::Home;
+use crate::place::Place;
 use crate::vm::Vm;
 use crate::vm_error::VmError;
-use crate::{Failure, files, net};
+use crate::wait::until;
+use crate::{Failure, files, net, session};
 
 /// Put before a node's own init.
 const PREINIT: &str = include_str!("../../guest/preinit");
@@ -49,31 +50,14 @@ fn lock(shared: &Shared) -> MutexGuard<'_, State> {
 
 /// `__supervise VMX`: runs one machine until it is off. Is started in a mount namespace of its own.
 pub(crate) fn supervise(vmx: &str) -> Result<(), Failure> {
-    let home = Home::from_env()?;
-    let failed = |error: VmError| Failure::host("starting the machine")(error.to_string());
-    let mut vm = Vm::open(vmx).map_err(failed)?;
-    let place = Place::of(&home, &vm.id);
-    let held = place.lock()?;
-    cover()?;
-    let groups = Groups::of(&vm.id);
-    mark_locked(&vm)?;
-    let mut told = false;
-    let result = run(&vm, &home, &place, &groups, &mut told);
-    let _ = groups.kill();
-    groups.remove();
-    if let Ok(latest) = Vm::open(vmx) {
-        vm = latest;
-    }
-    vm.vmx.set("cleanShutdown", "TRUE");
-    let _ = vm.save();
-    let _ = std::fs::remove_dir_all(vm.lock_dir());
-    if let Err(error) = &result
-        && !told
-    {
-        files::save(&place.outcome(), &format!("failed {error}\n"))?;
-    }
-    drop(held);
-    result.map_err(failed)
+    session::hold(vmx, |vm, home, place, told| {
+        cover()?;
+        let groups = Groups::of(&vm.id);
+        let result = run(vm, home, place, &groups, told);
+        let _ = groups.kill();
+        groups.remove();
+        result
+    })
 }
 
 /// systemd-nspawn keeps a folder per machine name here and, where /run is not in memory, leaves it behind: in this mount
@@ -83,12 +67,6 @@ fn cover() -> Result<(), Failure> {
     files::dir(dir)?;
     rustix::mount::mount("tmpfs", dir, "tmpfs", rustix::mount::MountFlags::empty(), None)
         .map_err(Failure::host("covering /run/systemd/nspawn"))
-}
-
-/// The folder by which VMware shows that a .vmx is in use.
-fn mark_locked(vm: &Vm) -> Result<(), Failure> {
-    files::dir(&vm.lock_dir())?;
-    files::save(&vm.lock_dir().join("M00001.lck"), &format!("qvmrun {}\n", std::process::id()))
 }
 
 fn run(vm: &Vm, home: &Home, place: &Place, groups: &Groups, told: &mut bool) -> Result<(), VmError> {

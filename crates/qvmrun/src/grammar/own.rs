@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::net::Mode;
+
 use super::Misuse;
 
 /// A verb of our own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Own {
-    NetUp { address: IpAddr, prefix: u8, bridge: bool, forwards: Vec<SocketAddr> },
+    NetUp { address: IpAddr, prefix: u8, mode: Option<Mode>, forwards: Vec<SocketAddr> },
     NetShow,
     NetDown,
     NetExec(Vec<String>),
@@ -32,19 +34,20 @@ pub(super) fn net(rest: &[String]) -> Result<Own, Misuse> {
             else {
                 return Err(bad(format!("{address}: not an IPv4 ADDRESS/PREFIX")));
             };
-            let (mut bridge, mut forwards) = (false, Vec::new());
+            let (mut mode, mut forwards) = (None, Vec::new());
             let mut options = options.iter();
             while let Some(option) = options.next() {
                 match (*option, options.next().copied()) {
-                    ("--mode", Some("bridge")) => bridge = true,
-                    ("--mode", Some("namespace")) => bridge = false,
+                    ("--mode", Some(word)) => {
+                        mode = Some(Mode::named(word).ok_or_else(|| bad(format!("--mode {word}: not known")))?);
+                    }
                     ("--forward", Some(to)) => {
                         forwards.push(to.parse().map_err(|_| bad(format!("{to}: not IP:PORT")))?);
                     }
                     (option, value) => return Err(bad(format!("{option} {}: not known", value.unwrap_or_default()))),
                 }
             }
-            Ok(Own::NetUp { address, prefix, bridge, forwards })
+            Ok(Own::NetUp { address, prefix, mode, forwards })
         }
         _ => Err(bad("net up ADDRESS/PREFIX, net show, net down or net exec -- COMMAND".into())),
     }

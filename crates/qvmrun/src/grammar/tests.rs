@@ -76,7 +76,7 @@ fn our_own_verbs() {
     let want = Own::NetUp {
         address: "192.168.6.1".parse().unwrap(),
         prefix: 24,
-        bridge: true,
+        mode: Some(crate::net::Mode::Bridge),
         forwards: vec!["192.168.6.10:22".parse().unwrap()],
     };
     assert_eq!(up, Call::Own(want));
@@ -85,4 +85,5 @@ fn our_own_verbs() {
         assert!(matches!(call(wrong), Err(Misuse::Own(_))), "{wrong}");
     }
     assert!(matches!(call("net up 192.168.6.1/24 --forward x"), Err(Misuse::Own(_))));
+    assert!(matches!(call("net up 192.168.6.1/24 --mode nat"), Err(Misuse::Own(_))));
 }

@@ -64,6 +64,31 @@ pub(super) fn ensure(home: &Home, spec: &Spec) -> Result<(), Failure> {
     if up { Ok(()) } else { Err(Failure::host("starting the forwarder")("it does not listen; see net/forward.log")) }
 }
 
+/// Without a forwarder: chooses the ports that the machines' own networks will listen on.
+pub(super) fn reserve(home: &Home, spec: &Spec) -> Result<(), Failure> {
+    let old = load(home);
+    let mut now = Ports::default();
+    let mut held = Vec::new(); // until all are chosen, so that they differ
+    for to in spec.forwards.iter().copied() {
+        let port = match old.ports.get(&to) {
+            Some(port) => *port,
+            None => {
+                let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(Failure::host("finding a port"))?;
+                let port = listener.local_addr().map_err(Failure::host("finding a port"))?.port();
+                held.push(listener);
+                port
+            }
+        };
+        now.ports.insert(to, port);
+    }
+    save(home, &now)
+}
+
+fn save(home: &Home, ports: &Ports) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(ports).map_err(Failure::host("writing ports.json"))?;
+    files::save(&home.net().join("ports.json"), &text)
+}
+
 /// Ends the forwarder.
 pub(super) fn stop(home: &Home) -> Result<(), Failure> {
     if is_alive(home)
@@ -112,8 +137,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         listeners.push((listener, to));
     }
     enter(&home)?; // the listeners stay outside; connections made from here on begin inside
-    let text = serde_json::to_string_pretty(&now).map_err(Failure::host("writing ports.json"))?;
-    files::save(&home.net().join("ports.json"), &text)?;
+    save(&home, &now)?;
     let accepting: Vec<_> =
         listeners.into_iter().map(|(listener, to)| thread::spawn(move || accept(&listener, to))).collect();
     for thread in accepting {

@@ -12,6 +12,9 @@ use crate::home::Home;
 /// The bridge's name, VMware's own for its host-only network.
 pub(crate) const BRIDGE: &str = "vmnet1";
 
+/// The address of VMware's own adapter in it.
+const MAC: &str = "00:50:56:c0:00:01";
+
 /// Marks a file as a bound namespace (`NSFS_MAGIC` in linux/magic.h).
 const NSFS: u64 = 0x6e73_6673;
 
@@ -19,11 +22,13 @@ const NSFS: u64 = 0x6e73_6673;
 #[derive(Debug, Clone)]
 pub(crate) struct Lab {
     namespace: Option<PathBuf>,
+    bridge: bool,
 }
 
 impl Lab {
     pub(super) fn of(home: &Home, spec: &Spec) -> Self {
-        Self { namespace: (spec.mode == Mode::Namespace).then(|| home.net().join("ns")) }
+        let namespace = (spec.mode == Mode::Namespace).then(|| home.net().join("ns"));
+        Self { namespace, bridge: spec.mode != Mode::User }
     }
 
     /// The file that the namespace is bound to; none where the bridge is in the caller's own network.
@@ -50,8 +55,11 @@ impl Lab {
         self.namespace.as_ref().is_none_or(|path| is_bound(path))
     }
 
-    /// Whether bridge and address are there.
+    /// Whether bridge and address are there. A user's network is made with each machine.
     pub(super) fn is_up(&self, spec: &Spec) -> bool {
+        if !self.bridge {
+            return true;
+        }
         let wanted = format!(" {}/{} ", spec.address, spec.prefix);
         self.bound() && self.ip(["-o", "addr", "show", "dev", BRIDGE, "up"]).is_ok_and(|text| text.contains(&wanted))
     }
@@ -68,7 +76,8 @@ impl Lab {
         }
         let made = self.ip(["link", "show", "dev", BRIDGE]).is_err();
         if made {
-            self.ip(["link", "add", BRIDGE, "type", "bridge", "forward_delay", "0", "stp_state", "0"])?;
+            // With an address of its own: it would take a machine's, and change it when that one goes.
+            self.ip(["link", "add", BRIDGE, "address", MAC, "type", "bridge", "forward_delay", "0", "stp_state", "0"])?;
         }
         self.ip(["addr", "replace", &format!("{}/{}", spec.address, spec.prefix), "dev", BRIDGE])?;
         self.ip(["link", "set", BRIDGE, "up"])?;

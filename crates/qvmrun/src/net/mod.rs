@@ -4,6 +4,7 @@ mod facts;
 mod filter;
 mod forward;
 mod lab;
+mod plug;
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -11,13 +12,15 @@ use std::net::{IpAddr, SocketAddr};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 
-use crate::container::Container;
+use crate::choice::{self, Choice};
 use crate::engine::Engine;
+use crate::engines::Engines;
 use crate::home::Home;
 use crate::{Failure, files};
 
 pub(crate) use forward::run as forward;
 pub(crate) use lab::{BRIDGE, Lab};
+pub(crate) use plug::{Plug, neighbour, plug};
 
 /// What the network is to be. Kept as `net/spec.json`; whether it is up is always looked up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,16 +38,36 @@ pub(crate) struct Spec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
+    /// The bridge is in a network namespace of its own.
     Namespace,
+    /// The bridge is in the caller's network.
     Bridge,
+    /// No bridge, for a user without root: every machine has a network of its own.
+    User,
+}
+
+impl Mode {
+    pub(crate) fn named(word: &str) -> Option<Self> {
+        [Self::Namespace, Self::Bridge, Self::User].into_iter().find(|mode| mode.word() == word)
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Namespace => "namespace",
+            Self::Bridge => "bridge",
+            Self::User => "user",
+        }
+    }
 }
 
 impl Spec {
-    pub(crate) fn new(address: IpAddr, prefix: u8, bridge: bool, forwards: &[SocketAddr]) -> Self {
+    /// Without a mode: a namespace for root, a user's network for others.
+    pub(crate) fn new(address: IpAddr, prefix: u8, mode: Option<Mode>, forwards: &[SocketAddr]) -> Self {
         let mut forwards = forwards.to_vec();
         forwards.sort();
         forwards.dedup();
-        let mode = if bridge { Mode::Bridge } else { Mode::Namespace };
+        let root = rustix::process::geteuid().is_root();
+        let mode = mode.unwrap_or(if root { Mode::Namespace } else { Mode::User });
         Self { address, prefix, mode, forwards, made: false }
     }
 
@@ -62,20 +85,19 @@ impl Spec {
     }
 
     fn shown(&self) -> String {
-        let mode = if self.mode == Mode::Bridge { "bridge" } else { "namespace" };
-        format!("{}/{} ({mode})", self.address, self.prefix)
+        format!("{}/{} ({})", self.address, self.prefix, self.mode.word())
     }
 }
 
 /// Brings the network up as wanted; what is there already stays as it is. Gives back the facts.
 pub(crate) fn up(home: &Home, want: &Spec) -> Result<String, Failure> {
-    need_root()?;
-    crate::engine::chosen(home)?;
+    need_root(want.mode)?;
+    let Choice { kind, .. } = choice::choose(choice::wanted()?, false)?;
     files::dir(&home.net())?;
     let mut want = want.clone();
     if let Some(have) = Spec::load(home) {
         if !have.same_place(&want) {
-            let running = Container::new(home).running();
+            let running = Engines::new(home)?.running();
             if !running.is_empty() {
                 return Err(Failure::NetworkDiffers {
                     have: have.shown(),
@@ -90,15 +112,17 @@ pub(crate) fn up(home: &Home, want: &Spec) -> Result<String, Failure> {
         }
     }
     let lab = Lab::of(home, &want);
-    if !lab.is_up(&want) {
+    if !lab.is_up(&want) && want.mode != Mode::User {
         filter::ensure();
         want.made |= lab.make(&want)?;
     }
     want.save(home)?;
-    if want.mode == Mode::Namespace {
-        forward::ensure(home, &want)?;
+    match want.mode {
+        Mode::Namespace => forward::ensure(home, &want)?,
+        Mode::User => forward::reserve(home, &want)?,
+        Mode::Bridge => {}
     }
-    facts::render(home, &want)
+    facts::render(home, &want, kind)
 }
 
 /// The facts about a network that is up.
@@ -107,18 +131,19 @@ pub(crate) fn show(home: &Home) -> Result<String, Failure> {
     if !Lab::of(home, &spec).is_up(&spec) {
         return Err(Failure::NetworkDown);
     }
-    facts::render(home, &spec)
+    facts::render(home, &spec, choice::choose(choice::wanted()?, false)?.kind)
 }
 
 /// Removes the network and everything kept for its machines, but not the log of calls.
 pub(crate) fn down(home: &Home) -> Result<String, Failure> {
-    need_root()?;
-    let running = Container::new(home).running();
+    let spec = Spec::load(home);
+    need_root(spec.as_ref().map_or(Mode::User, |spec| spec.mode))?;
+    let running = Engines::new(home)?.running();
     if !running.is_empty() {
         return Err(Failure::Running { running: running.join(" ") });
     }
     forward::stop(home)?;
-    if let Some(spec) = Spec::load(home) {
+    if let Some(spec) = spec {
         Lab::of(home, &spec).remove(&spec)?;
     }
     for dir in [home.net(), home.volumes(), home.machines()] {
@@ -164,7 +189,7 @@ pub(crate) fn enter(home: &Home) -> Result<(), Failure> {
 pub(crate) fn lab(home: &Home) -> Result<Lab, Failure> {
     let spec = Spec::load(home).ok_or(Failure::NetworkDown)?;
     let lab = Lab::of(home, &spec);
-    if lab.is_up(&spec) { Ok(lab) } else { Err(Failure::NetworkDown) }
+    if spec.mode != Mode::User && lab.is_up(&spec) { Ok(lab) } else { Err(Failure::NetworkDown) }
 }
 
 /// What `listHostNetworks` prints.
@@ -185,8 +210,8 @@ fn table(spec: Option<&Spec>) -> String {
     text
 }
 
-fn need_root() -> Result<(), Failure> {
-    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(Failure::NotRoot) }
+fn need_root(mode: Mode) -> Result<(), Failure> {
+    if mode == Mode::User || rustix::process::geteuid().is_root() { Ok(()) } else { Err(Failure::NotRoot) }
 }
 
 #[cfg(test)]
@@ -195,7 +220,7 @@ mod tests {
 
     #[test]
     fn host_networks_as_vmrun_lists_them() {
-        let spec = Spec::new("10.77.3.1".parse().unwrap(), 20, false, &[]);
+        let spec = Spec::new("10.77.3.1".parse().unwrap(), 20, Some(Mode::Namespace), &[]);
         insta::assert_snapshot!(format!("{}{}", table(None), table(Some(&spec))));
     }
 
@@ -203,7 +228,8 @@ mod tests {
     fn a_spec_comes_back_from_its_file() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path());
-        let spec = Spec::new("192.168.6.1".parse().unwrap(), 24, true, &["192.168.6.10:22".parse().unwrap()]);
+        let spec =
+            Spec::new("192.168.6.1".parse().unwrap(), 24, Some(Mode::Bridge), &["192.168.6.10:22".parse().unwrap()]);
         spec.save(&home).unwrap();
         assert_eq!(Spec::load(&home), Some(spec));
     }

@@ -50,11 +50,30 @@ fn machines_that_are_off_have_unknown_tools_and_are_not_listed() {
 }
 
 #[test]
-fn an_engine_that_is_not_there_says_so() {
-    let lab = Lab::new("tcg");
+fn an_engine_that_cannot_work_says_why() {
+    if std::fs::File::options().write(true).open("/dev/kvm").is_ok_and(|_| has_virtualisation()) {
+        eprintln!("skipped: KVM is usable here");
+        return;
+    }
+    let lab = Lab::new("kvm");
     let vmx = lab.file("off.vmx", VMX);
     let start = lab.qvmrun(&["-T", "ws", "start", &vmx, "nogui"]);
-    assert_eq!((start.code, start.text().as_str()), (255, "Error: the engine tcg is not there yet"));
+    assert!(start.text().starts_with("Error: the engine kvm is not usable here: "), "{}", start.text());
+    let doctor = lab.qvmrun(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.text().starts_with("engine   none: "), "{}", doctor.text());
+}
+
+fn has_virtualisation() -> bool {
+    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap();
+    cpu.split_whitespace().any(|word| word == "vmx" || word == "svm")
+}
+
+#[test]
+fn limits_name_every_engine() {
+    let text = Lab::new("auto").ok(&["limits"]);
+    for engine in ["container:", "tcg, kvm:"] {
+        assert!(text.contains(engine), "{text}");
+    }
 }
 
 #[test]

@@ -1,14 +1,16 @@
 //! The folder of one machine in the state folder, and the lock by which its supervisor is known to live.
 
 use std::fs::{self, File};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::until;
+use crate::engine::Kind;
 use crate::home::Home;
 use crate::vm::Vm;
+use crate::wait::until;
 use crate::{Failure, files};
 
 #[derive(Debug, Clone)]
@@ -35,11 +37,12 @@ impl Place {
         self.dir.join("outcome")
     }
 
-    /// Makes the folder ready for a new supervisor.
-    pub(crate) fn make(&self, vm: &Vm) -> Result<(), Failure> {
+    /// Makes the folder ready for a new supervisor of this engine.
+    pub(crate) fn make(&self, vm: &Vm, engine: Kind) -> Result<(), Failure> {
         for name in ["root", "lxcfs"] {
             files::dir(&self.dir.join(name))?;
         }
+        files::save(&self.dir.join("engine"), engine.word())?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         fs::set_permissions(&self.dir, mode).map_err(Failure::host("closing the machine's folder to others"))?;
         let _ = fs::remove_file(self.outcome());
@@ -51,9 +54,19 @@ impl Place {
         files::read(&self.dir.join("vmx")).ok()
     }
 
-    /// Whether a supervisor lives. The kernel gives the lock back when its process ends, however it ends.
+    /// The engine that ran it last, or runs it.
+    pub(crate) fn engine(&self) -> Option<Kind> {
+        Kind::named(&files::read(&self.dir.join("engine")).ok()?)
+    }
+
+    /// Whether a supervisor lives.
     pub(crate) fn is_locked(&self) -> bool {
-        let Ok(file) = File::open(self.dir.join("lock")) else { return false };
+        self.is_held("lock")
+    }
+
+    /// Whether a process holds this lock. The kernel gives it back when the process ends, however it ends.
+    pub(crate) fn is_held(&self, lock: &str) -> bool {
+        let Ok(file) = File::open(self.dir.join(lock)) else { return false };
         matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
     }
 
@@ -69,13 +82,26 @@ impl Place {
         Ok(file)
     }
 
-    /// Ends a supervisor. Its process id is only believed while the lock is held.
+    /// Ends a supervisor.
     pub(crate) fn kill_supervisor(&self) {
-        let pid = files::read(&self.dir.join("pid")).ok().and_then(|text| text.trim().parse().ok());
-        if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| self.is_locked()) {
+        self.kill("pid", "lock");
+    }
+
+    /// Ends the process whose id is in this file. The id is only believed while the lock is held.
+    pub(crate) fn kill(&self, pid: &str, lock: &str) {
+        let pid = files::read(&self.dir.join(pid)).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(pid) = pid.and_then(Pid::from_raw).filter(|_| self.is_held(lock)) {
             let _ = kill_process(pid, Signal::KILL);
-            until(Duration::from_secs(5), || !self.is_locked());
+            until(Duration::from_secs(5), || !self.is_held(lock));
         }
+    }
+
+    /// A socket in the folder. Its path must be short, the folder's need not be. The folder stays open as long as the
+    /// path is used.
+    pub(crate) fn socket(&self, name: &str) -> Result<(File, PathBuf), Failure> {
+        let dir = File::open(&self.dir).map_err(Failure::host("opening the machine's folder"))?;
+        let path = Path::new("/proc/self/fd").join(dir.as_raw_fd().to_string()).join(name);
+        Ok((dir, path))
     }
 
     /// Removes the folder.

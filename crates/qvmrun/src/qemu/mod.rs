@@ -1,0 +1,213 @@
+//! Machines in QEMU, emulated or on KVM: what a vmrun command asks of a running machine.
+
+mod agent;
+mod argv;
+mod buses;
+mod firmware;
+mod memory;
+mod nic;
+mod probe;
+mod qmp;
+mod supervisor;
+mod wire;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::engine::{Engine, GuestOutput, Kind, Tools};
+use crate::grammar::How;
+use crate::home::Home;
+use crate::place::Place;
+use crate::vm::{Device, Vm};
+use crate::vm_error::VmError;
+use crate::wait::until;
+use crate::{Failure, net, session};
+
+use agent::Agent;
+use qmp::Qmp;
+
+pub(crate) use firmware::CODE as EFI_CODE;
+pub(crate) use probe::kvm_obstacle;
+pub(crate) use supervisor::supervise;
+
+/// The program.
+const QEMU: &str = "qemu-system-x86_64";
+/// A start reads a suspended machine's memory first.
+const START: Duration = Duration::from_secs(660);
+/// A soft stop gives up after this: an emulated machine needs a while.
+const SOFT_STOP: Duration = Duration::from_secs(180);
+/// After this QEMU is killed.
+const HARD_STOP: Duration = Duration::from_secs(10);
+
+/// The engines `tcg` and `kvm`.
+#[derive(Debug)]
+pub(crate) struct Qemu {
+    home: Home,
+}
+
+impl Qemu {
+    pub(crate) fn new(home: &Home) -> Self {
+        Self { home: home.clone() }
+    }
+
+    fn place(&self, vm: &Vm) -> Place {
+        Place::of(&self.home, &vm.id)
+    }
+
+    fn monitor(&self, vm: &Vm) -> Result<Qmp, VmError> {
+        Qmp::open(&self.place(vm)).map_err(Into::into)
+    }
+
+    fn agent(&self, vm: &Vm) -> Result<Agent, VmError> {
+        Agent::open(&self.place(vm)).map_err(|_| VmError::NoTools(vm.shown()))
+    }
+
+    fn wait_off(&self, vm: &Vm, deadline: Duration) -> bool {
+        until(deadline, || !self.is_on(vm))
+    }
+
+    /// Ends what is left of a machine.
+    fn clear(&self, vm: &Vm) {
+        let place = self.place(vm);
+        place.kill("qemu.pid", "qemu.lock");
+        until(Duration::from_secs(5), || !place.is_locked()); // the supervisor sees it and tidies up
+        place.kill_supervisor();
+        let _ = std::fs::remove_dir_all(vm.lock_dir());
+    }
+
+    /// Starts the machine under one of the two.
+    pub(crate) fn power_on(&self, vm: &Vm, engine: Kind) -> Result<(), VmError> {
+        if !crate::needs::found(QEMU) {
+            return Err(Failure::Missing { program: QEMU.into() }.into());
+        }
+        let place = self.place(vm);
+        self.clear(vm);
+        place.make(vm, engine)?;
+        session::begin(&[], "__machine", vm, &self.home, START).inspect_err(|_| self.clear(vm))
+    }
+}
+
+/// A supervisor lives, or what it started does.
+fn is_on(place: &Place) -> bool {
+    let ours = matches!(place.engine(), Some(Kind::Tcg | Kind::Kvm));
+    (ours && place.is_locked()) || place.is_held("qemu.lock")
+}
+
+impl Engine for Qemu {
+    fn running(&self) -> Vec<String> {
+        let places = std::fs::read_dir(self.home.machines()).into_iter().flatten().flatten();
+        let places = places.map(|entry| Place::of(&self.home, &entry.file_name().to_string_lossy()));
+        let mut paths: Vec<String> = places.filter(is_on).filter_map(|place| place.vmx()).collect();
+        paths.sort();
+        paths
+    }
+
+    fn is_on(&self, vm: &Vm) -> bool {
+        is_on(&self.place(vm))
+    }
+
+    fn start(&self, vm: &Vm) -> Result<(), VmError> {
+        self.power_on(vm, Kind::Tcg)
+    }
+
+    fn stop(&self, vm: &Vm, how: How) -> Result<(), VmError> {
+        if how == How::Soft {
+            let asked = self.agent(vm).is_ok_and(|mut agent| agent.shutdown("powerdown").is_ok());
+            if !asked {
+                self.monitor(vm)?.run("system_powerdown", json!({}))?;
+            }
+            return if self.wait_off(vm, SOFT_STOP) { Ok(()) } else { Err(VmError::TimedOut(vm.shown())) };
+        }
+        let asked = self.monitor(vm).and_then(|mut m| Ok(m.run("quit", json!({}))?));
+        if asked.is_err() || !self.wait_off(vm, HARD_STOP) {
+            self.clear(vm);
+        }
+        if self.wait_off(vm, HARD_STOP) { Ok(()) } else { Err(VmError::TimedOut(vm.shown())) }
+    }
+
+    fn reset(&self, vm: &Vm, how: How) -> Result<(), VmError> {
+        match how {
+            How::Soft => self.agent(vm)?.shutdown("reboot")?,
+            How::Hard => self.monitor(vm)?.run("system_reset", json!({})).map(drop)?,
+        }
+        Ok(())
+    }
+
+    fn tools(&self, vm: &Vm) -> Tools {
+        let answers = self.agent(vm).is_ok_and(|mut agent| agent.run("guest-ping", json!({})).is_ok());
+        if answers { Tools::Running } else { Tools::Installed }
+    }
+
+    fn address(&self, vm: &Vm) -> Result<Option<IpAddr>, VmError> {
+        let Some(mac) = vm.mac() else { return Ok(None) };
+        match self.agent(vm).and_then(|mut agent| Ok(agent.address(&mac)?)) {
+            Ok(Some(address)) => Ok(Some(address)),
+            _ => net::neighbour(&self.home, &mac).map_err(Into::into),
+        }
+    }
+
+    fn set_device(&self, vm: &Vm, device: &Device) -> Result<(), VmError> {
+        let mut monitor = self.monitor(vm)?;
+        let id = buses::id(&device.name);
+        if device.connected {
+            let medium = json!({ "id": id, "filename": device.file, "format": "raw", "force": true,
+                "read-only-mode": "read-only" });
+            monitor.run("blockdev-change-medium", medium)?;
+        } else {
+            monitor.run("eject", json!({ "id": id, "force": true }))?;
+        }
+        Ok(())
+    }
+
+    fn set_cable(&self, vm: &Vm, connected: bool) -> Result<(), VmError> {
+        self.monitor(vm)?.run("set_link", json!({ "name": "ethernet0", "up": connected }))?;
+        Ok(())
+    }
+
+    fn forget(&self, vm: &Vm) -> Result<(), VmError> {
+        self.clear(vm);
+        self.place(vm).remove().map_err(Into::into)
+    }
+
+    fn pause(&self, vm: &Vm, paused: bool) -> Result<(), VmError> {
+        self.monitor(vm)?.run(if paused { "stop" } else { "cont" }, json!({}))?;
+        if !paused {
+            memory::tell_time(&self.place(vm));
+        }
+        Ok(())
+    }
+
+    fn suspend(&self, vm: &Vm, file: &Path) -> Result<(), VmError> {
+        let mut monitor = self.monitor(vm)?;
+        memory::save(&mut monitor, vm, file).inspect_err(|_| {
+            let _ = monitor.run("cont", json!({}));
+        })?;
+        monitor.run("quit", json!({}))?;
+        if self.wait_off(vm, HARD_STOP) { Ok(()) } else { Err(VmError::TimedOut(vm.shown())) }
+    }
+
+    fn snapshot_live(&self, vm: &Vm, file: &Path, overlays: &[(Device, PathBuf)]) -> Result<(), VmError> {
+        let mut monitor = self.monitor(vm)?;
+        let done = memory::save(&mut monitor, vm, file)
+            .and_then(|()| memory::branch(&mut monitor, overlays).map_err(VmError::from));
+        monitor.run("cont", json!({}))?;
+        drop(monitor);
+        memory::tell_time(&self.place(vm));
+        if done.is_err() {
+            let _ = std::fs::remove_file(file);
+        }
+        done
+    }
+
+    fn guest(&self, vm: &Vm, program: &[String], stdin: &[u8], wait: bool) -> Result<GuestOutput, VmError> {
+        Ok(self.agent(vm)?.execute(program, stdin, wait)?)
+    }
+
+    fn screen(&self, vm: &Vm, png: &Path) -> Result<(), VmError> {
+        self.monitor(vm)?.run("screendump", json!({ "filename": png, "format": "png" }))?;
+        Ok(())
+    }
+}
