@@ -91,7 +91,7 @@ pub(crate) async fn bring_up(
         );
     }
     for drive in vmware::CD_DRIVES {
-        if connected(&vmx, drive)? && vmrun.disconnect(&vmx, drive).await? {
+        if vmrun.disconnect(&vmx, drive).await? {
             run.changed(format!("{}: {drive} emptied", node.name));
         }
     }
@@ -122,17 +122,6 @@ async fn wait_ready(run: &Run<'_>, vmrun: &Vmrun, secrets: &Secrets, node: &Node
         }
     });
     ended.await?
-}
-
-/// Whether a CD drive still has its medium, by the machine's own configuration.
-fn connected(vmx: &Path, drive: &str) -> Result<bool, Failure> {
-    let text = std::fs::read_to_string(vmx).map_err(|source| AirlabError::File {
-        path: vmx.to_owned(),
-        action: "not read",
-        source,
-    })?;
-    let vmx = vmware::Vmx::parse(&text)?;
-    Ok(vmx.is_true(&format!("{drive}.present")) && vmx.is_true(&format!("{drive}.startConnected")))
 }
 
 /// The last thing a console said, without control characters; at most 120 of them.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use lab::{Lab, Layout, Node, Role};
 use serde::Serialize;
-use vmware::vmrun::Command;
+use vmware::vmrun::{Command, Vmrun};
 
 use crate::{Provider, Sources, machines};
 
@@ -156,7 +156,9 @@ impl Planner<'_> {
                 vec![write(files.installer(), "the installer with `autoinstall` in its boot menu, shared by all nodes")]
             }
             "machines" => lab.nodes.iter().flat_map(|n| self.machine(n)).collect(),
-            "install" => lab.nodes.iter().flat_map(|n| self.install(n)).collect(),
+            "install" => std::iter::once(self.vmrun(&Command::List))
+                .chain(lab.nodes.iter().flat_map(|n| self.install(n)))
+                .collect(),
             "clocks" => self.on_nodes(|_| true, "measure the clock against the registry's Date header"),
             "server" => self.on_nodes(
                 |n| n.role == Role::Server,
@@ -221,14 +223,18 @@ impl Planner<'_> {
 
     fn install(&self, node: &Node) -> Vec<Action> {
         let vmx = self.files.vmx(&node.name);
-        let run = |command: &Command| Action::Run { argv: self.provider.vmrun().argv(command) };
-        let mut actions = vec![run(&Command::start(&vmx))];
+        let mut actions = vec![self.vmrun(&Command::start(&vmx))];
         actions.push(Action::Node {
             target: format!("{}@{}", crate::secrets::USER, node.address),
             what: "wait for the end of the unattended installation and the first boot (host key pinned)".into(),
         });
-        actions.extend(vmware::CD_DRIVES.iter().map(|d| run(&Command::disconnect(&vmx, d))));
+        let empty = vmware::CD_DRIVES.iter().flat_map(|drive| Vmrun::disconnecting(&vmx, drive));
+        actions.extend(empty.map(|command| self.vmrun(&command)));
         actions
+    }
+
+    fn vmrun(&self, command: &Command) -> Action {
+        Action::Run { argv: self.provider.vmrun().argv(command) }
     }
 
     fn on_nodes(&self, pick: impl Fn(&Node) -> bool, what: &str) -> Vec<Action> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use lab::{Lab, Layout, Mode, Provider as Kind};
 use machine::{Cmd, Local};
 use serde::{Deserialize, Serialize};
+use vmware::vmrun::Vmrun;
 
 use crate::{AirlabError, Failure};
 
@@ -61,43 +62,51 @@ impl Facts {
 }
 
 /// How to call the provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Provider {
     kind: Kind,
-    program: String,
-    env: Vec<(String, String)>,
+    vmrun: Vmrun,
 }
+
+/// Names the vmrun program where it is not the one VMware Workstation brings along.
+const PROGRAM: &str = "AIRLAB_VMRUN";
 
 impl Provider {
     /// The provider of a lab. `beside` is the folder of the running program, where its siblings are; `engine` is a
     /// word for the provider that airlab only hands on.
     pub fn of(lab: &Lab, files: &Layout, beside: &Path, engine: Option<&str>) -> Self {
-        let mut env = Vec::new();
+        let named = || std::env::var(PROGRAM).ok().filter(|name| !name.is_empty());
+        let installed = || vmware::discover::workstation().map(|found| found.vmrun.display().to_string());
         let program = match (&lab.vm.program, lab.vm.provider) {
             (Some(program), _) => program.display().to_string(),
-            (None, Kind::Vmware) => "vmrun".into(),
+            (None, Kind::Vmware) => named().or_else(installed).unwrap_or_else(|| "vmrun".into()),
             (None, Kind::Qvmrun) => {
                 beside.join(format!("qvmrun{}", std::env::consts::EXE_SUFFIX)).display().to_string()
             }
         };
+        let mut vmrun = Vmrun::new(program);
         if lab.vm.provider == Kind::Qvmrun {
-            env.push(("QVMRUN_HOME".into(), files.provider().display().to_string()));
+            vmrun.env.push(("QVMRUN_HOME".into(), files.provider().display().to_string()));
             if let Some(engine) = engine {
-                env.push(("QVMRUN_ENGINE".into(), engine.into()));
+                vmrun.env.push(("QVMRUN_ENGINE".into(), engine.into()));
             }
         }
-        Self { kind: lab.vm.provider, program, env }
+        Self { kind: lab.vm.provider, vmrun }
     }
 
-    /// The runner of vmrun commands.
-    pub fn vmrun(&self) -> vmware::vmrun::Vmrun {
-        vmware::vmrun::Vmrun { program: vec![self.program.clone()], env: self.env.clone() }
+    /// The runner of vmrun commands. All of them share one gate: one call at a time for each machine.
+    pub fn vmrun(&self) -> Vmrun {
+        self.vmrun.clone()
+    }
+
+    fn program(&self) -> String {
+        self.vmrun.program.concat()
     }
 
     /// A raw call, for `airlab vmrun`.
     pub fn command(&self, args: &[String]) -> Cmd {
-        let cmd = Cmd::new(&self.program).args(args).timeout(Duration::from_secs(3600));
-        self.env.iter().fold(cmd, |cmd, (key, value)| cmd.env(key, value))
+        let cmd = Cmd::new(self.program()).args(args).timeout(Duration::from_secs(3600));
+        self.vmrun.env.iter().fold(cmd, |cmd, (key, value)| cmd.env(key, value))
     }
 
     /// The addresses of the lab's network that the outside must reach: SSH on every node, API and console.
@@ -147,6 +156,6 @@ impl Provider {
     fn facts(&self, args: &[String]) -> Result<Facts, Failure> {
         let out = Local.run_ok(&self.command(args).timeout(Duration::from_secs(60)))?;
         serde_json::from_slice(&out.stdout)
-            .map_err(|e| AirlabError::Facts { program: self.program.clone(), detail: e.to_string() }.into())
+            .map_err(|e| AirlabError::Facts { program: self.program(), detail: e.to_string() }.into())
     }
 }

@@ -2,9 +2,12 @@
 //!
 //! A [`Vmx`] is the text of a virtual machine's configuration, kept byte for byte; [`Vmx::for_node`] renders the one
 //! of a node. A [`Vmdk`] is a virtual disk to create; [`Vmdk::open`] says what an existing one is. [`vmrun`] has the
-//! commands as values and a runner for whatever program speaks that language.
+//! commands as values and a runner for whatever program speaks that language; [`discover`] looks for VMware Workstation on
+//! this host.
 
+pub mod discover;
 mod edit;
+mod lock;
 mod node;
 mod problem;
 mod vmdk;
@@ -16,7 +19,7 @@ pub use edit::edit;
 pub use node::{CD_DRIVES, DiskBus, Firmware, NodeSpec};
 pub use problem::{VmdkError, VmxError};
 pub use vmdk::{Disk, DiskFormat, Vmdk, is_blank};
-pub use vmx::Vmx;
+pub use vmx::{Difference, Vmx};
 
 /// The ids of all problems of this crate.
 pub const PROBLEMS: &[&str] = &[
@@ -45,4 +48,5 @@ pub const PROBLEMS: &[&str] = &[
     "AL-VMR-016",
     "AL-VMR-017",
     "AL-VMR-018",
+    "AL-VMR-019",
 ];

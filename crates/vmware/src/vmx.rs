@@ -28,6 +28,28 @@ struct Line {
     entry: Option<(String, String)>,
 }
 
+/// One key whose value differs between two files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The key, as the first file that has it writes it.
+    pub key: String,
+    /// Its old value; none where it is new.
+    pub old: Option<String>,
+    /// Its new value; none where it is gone.
+    pub new: Option<String>,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let key = &self.key;
+        match (&self.old, &self.new) {
+            (Some(old), Some(new)) => write!(f, "~ {key} = \"{}\" -> \"{}\"", escaped(old), escaped(new)),
+            (Some(old), None) => write!(f, "- {key} = \"{}\"", escaped(old)),
+            (_, new) => write!(f, "+ {key} = \"{}\"", escaped(new.as_deref().unwrap_or_default())),
+        }
+    }
+}
+
 impl Vmx {
     /// Reads the text of a .vmx file.
     pub fn parse(text: &str) -> Result<Self, VmxError> {
@@ -89,6 +111,27 @@ impl Vmx {
     /// Removes every line with this key.
     pub fn remove(&mut self, key: &str) {
         self.lines.retain(|l| l.entry.as_ref().is_none_or(|(k, _)| !same(k, key)));
+    }
+
+    /// What differs in `other`, key by key: those of this file in its order, then the new ones of `other`. Where a key
+    /// occurs twice its last value counts; case, comments and order do not.
+    ///
+    /// ```
+    /// use vmware::Vmx;
+    /// let (old, new) = (Vmx::parse("a = \"1\"\nb = \"2\"").unwrap(), Vmx::parse("B = \"3\"\nc = \"4\"").unwrap());
+    /// let text: Vec<String> = old.diff(&new).iter().map(ToString::to_string).collect();
+    /// assert_eq!(text, ["- a = \"1\"", "~ b = \"2\" -> \"3\"", "+ c = \"4\""]);
+    /// ```
+    pub fn diff(&self, other: &Self) -> Vec<Difference> {
+        let mut seen = std::collections::BTreeSet::new();
+        let keys = self.entries().chain(other.entries()).map(|(key, _)| key);
+        let new = keys.filter(|key| seen.insert(key.to_ascii_lowercase()));
+        let all = new.map(|key| Difference {
+            key: key.to_owned(),
+            old: self.get(key).map(str::to_owned),
+            new: other.get(key).map(str::to_owned),
+        });
+        all.filter(|d| d.old != d.new).collect()
     }
 
     /// The text of the file.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::command::{Command, PowerMode};
 use super::guest::{GuestOp, GuestRun, VariableKind};
@@ -16,19 +16,20 @@ impl Command {
     /// assert_eq!(words, ["-T", "ws", "start", "/vms/master/master.vmx", "nogui"]);
     /// ```
     pub fn argv(&self) -> Vec<String> {
-        self.words(false)
+        self.words(None, false)
     }
 
-    /// The words as vmrun gets them.
-    pub(super) fn secret_argv(&self) -> Vec<String> {
-        self.words(true)
-    }
-
-    fn words(&self, with_password: bool) -> Vec<String> {
+    /// The words, with the password of an encrypted machine. It goes along with every call: vmrun opens the machine
+    /// even to ask for its state. Only with `secrets` the passwords are among the words, for vmrun alone.
+    pub(super) fn words(&self, machine: Option<&SecretString>, secrets: bool) -> Vec<String> {
         let mut out = vec!["-T".to_owned(), "ws".to_owned()];
+        let shown = |secret: &SecretString| if secrets { secret.expose_secret().to_owned() } else { "***".to_owned() };
+        if let Some(password) = machine {
+            out.extend(["-vp".to_owned(), shown(password)]);
+        }
         if let Self::Guest { login, .. } = self {
-            let password = if with_password { login.password.expose_secret() } else { "***" };
-            out.extend(["-gu", &login.user, "-gp", password].map(str::to_owned));
+            let password = shown(&login.password);
+            out.extend(["-gu", &login.user, "-gp", &password].map(str::to_owned));
         }
         out.extend(self.tail());
         out

@@ -1,7 +1,6 @@
 //! Every command of vmrun as a value.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::guest::{GuestLogin, GuestOp, VariableKind};
 
@@ -121,38 +120,45 @@ impl Command {
         Self::DeleteVm { vmx: vmx.to_owned() }
     }
 
-    /// How long vmrun may take: it is known to hang. What moves whole disks gets more.
-    pub fn deadline(&self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Start { .. } => 300,
-            Self::Clone { .. } | Self::DownloadPhotonVm { .. } => 3600,
-            Self::Snapshot { .. } | Self::RevertToSnapshot { .. } | Self::DeleteSnapshot { .. } => 600,
-            Self::Stop { mode: PowerMode::Soft, .. } | Self::Reset { mode: PowerMode::Soft, .. } => 120,
-            Self::Suspend { .. } | Self::DeleteVm { .. } => 120,
-            Self::Guest { op, .. } => op.deadline_seconds(),
-            _ => 30,
-        })
-    }
-
-    /// The machine the command is about.
+    /// The machine the command is about; the source of a clone.
     pub fn vmx(&self) -> Option<&Path> {
         match self {
+            Self::List
+            | Self::ListHostNetworks
+            | Self::ListPortForwardings { .. }
+            | Self::SetPortForwarding { .. }
+            | Self::DeletePortForwarding { .. }
+            | Self::DownloadPhotonVm { .. } => None,
             Self::Start { vmx, .. }
             | Self::Stop { vmx, .. }
             | Self::Reset { vmx, .. }
             | Self::Suspend { vmx, .. }
-            | Self::DisconnectNamedDevice { vmx, .. }
-            | Self::ConnectNamedDevice { vmx, .. }
-            | Self::CheckToolsState { vmx }
-            | Self::GetGuestIpAddress { vmx, .. }
+            | Self::Pause { vmx }
+            | Self::Unpause { vmx }
+            | Self::ListSnapshots { vmx, .. }
             | Self::Snapshot { vmx, .. }
             | Self::RevertToSnapshot { vmx, .. }
             | Self::DeleteSnapshot { vmx, .. }
-            | Self::ListSnapshots { vmx, .. }
-            | Self::Clone { vmx, .. }
+            | Self::ListNetworkAdapters { vmx }
+            | Self::AddNetworkAdapter { vmx, .. }
+            | Self::SetNetworkAdapter { vmx, .. }
+            | Self::DeleteNetworkAdapter { vmx, .. }
+            | Self::ConnectNamedDevice { vmx, .. }
+            | Self::DisconnectNamedDevice { vmx, .. }
+            | Self::WriteVariable { vmx, .. }
+            | Self::ReadVariable { vmx, .. }
+            | Self::GetGuestIpAddress { vmx, .. }
+            | Self::CheckToolsState { vmx }
+            | Self::InstallTools { vmx }
+            | Self::UpgradeVm { vmx }
             | Self::DeleteVm { vmx }
+            | Self::Clone { vmx, .. }
+            | Self::AddSharedFolder { vmx, .. }
+            | Self::SetSharedFolderState { vmx, .. }
+            | Self::RemoveSharedFolder { vmx, .. }
+            | Self::EnableSharedFolders { vmx, .. }
+            | Self::DisableSharedFolders { vmx, .. }
             | Self::Guest { vmx, .. } => Some(vmx),
-            _ => None,
         }
     }
 }

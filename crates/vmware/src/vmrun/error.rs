@@ -1,98 +1,10 @@
-//! What vmrun's failures mean. They are recognized by the `Error:` lines and the exit code alone, never by stderr.
+//! A vmrun command that did not do what it should.
 
 use machine::ExecError;
 use steps::Problem;
 
 use super::command::Command;
-
-/// What an `Error:` line means (texts of open-vm-tools' `vix.h`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// There is no such .vmx.
-    VmNotFound,
-    /// The .vmx cannot be read; right after a suspend this may pass.
-    BadVmx,
-    /// The machine is encrypted and wants a password.
-    Encrypted,
-    /// The machine is off.
-    NotRunning,
-    /// The machine is on already.
-    AlreadyRunning,
-    /// VMware Tools do not run in the guest (yet).
-    ToolsNotRunning,
-    /// The guest's address is not known (yet).
-    NoAddress,
-    /// User name or password of the guest are wrong, missing, or the user is not logged in at the console.
-    GuestLogin,
-    /// The program in the guest ended with this exit code.
-    GuestExit(i32),
-    /// A file in the guest is not there or not allowed.
-    GuestFile,
-    /// The host's operating system refused.
-    HostPermission,
-    /// A dialog came up that nobody could answer; `vmware.log` says which.
-    Canceled,
-    /// VMware is busy or does not answer; trying again may help.
-    Busy,
-    /// vmrun itself cannot work on this host.
-    HostBroken,
-    /// A snapshot of that name is there already, or there are several.
-    SnapshotConflict,
-    /// There is no such snapshot.
-    SnapshotMissing,
-    /// A file of the machine is locked.
-    Locked,
-    /// vmrun did not understand us.
-    NotUnderstood,
-    /// Anything else.
-    Other,
-}
-
-const KINDS: &[(&str, ErrorKind)] = &[
-    ("virtual machine cannot be found", ErrorKind::VmNotFound),
-    ("unknown file suffix", ErrorKind::NotUnderstood),
-    ("Cannot read the virtual machine configuration file", ErrorKind::BadVmx),
-    ("password is required for this operation", ErrorKind::Encrypted),
-    ("is not powered on", ErrorKind::NotRunning),
-    ("is already running", ErrorKind::AlreadyRunning),
-    ("Tools are not running", ErrorKind::ToolsNotRunning),
-    ("Unable to get the IP address", ErrorKind::NoAddress),
-    ("Invalid user name or password for the guest OS", ErrorKind::GuestLogin),
-    ("Anonymous guest operations are not allowed", ErrorKind::GuestLogin),
-    ("must be logged in interactively", ErrorKind::GuestLogin),
-    ("Insufficient permissions in the host operating system", ErrorKind::HostPermission),
-    ("operation was canceled", ErrorKind::Canceled),
-    ("Unable to connect to host", ErrorKind::Busy),
-    ("operation is not supported for the specified parameters", ErrorKind::Busy),
-    ("vmrun was unable to start", ErrorKind::HostBroken),
-    ("snapshot with the name already exists", ErrorKind::SnapshotConflict),
-    ("name is not unique", ErrorKind::SnapshotConflict),
-    ("snapshot does not exist", ErrorKind::SnapshotMissing),
-    ("Invalid snapshot name", ErrorKind::SnapshotMissing),
-    ("lock", ErrorKind::Locked),
-    ("A file was not found", ErrorKind::GuestFile),
-    ("do not have access rights to this file", ErrorKind::GuestFile),
-    ("Unrecognized command", ErrorKind::NotUnderstood),
-    ("Invalid argument", ErrorKind::NotUnderstood),
-];
-
-const GUEST_EXIT: &str = "exited with non-zero exit code:";
-
-/// What an answer says: `None` when the command went well.
-pub(super) fn classify(stdout: &str, stderr: &str, code: i32) -> Option<(ErrorKind, String)> {
-    let lines = || stdout.lines().map(str::trim).filter(|l| !l.is_empty());
-    let marked = lines().find_map(|l| l.strip_prefix("Error:")).map(str::trim);
-    if code == 0 && marked.is_none() {
-        return None;
-    }
-    let known = |l: &&str| KINDS.iter().any(|(text, _)| l.contains(text)) || l.contains(GUEST_EXIT);
-    let last_error = || stderr.lines().map(str::trim).rfind(|l| !l.is_empty());
-    let text = marked.or_else(|| lines().find(known)).or_else(|| lines().next_back()).or_else(last_error);
-    let text = text.unwrap_or("no output").to_owned();
-    let exit = text.split_once(GUEST_EXIT).and_then(|(_, n)| n.trim().parse().ok());
-    let kind = KINDS.iter().find(|(known, _)| text.contains(known)).map_or(ErrorKind::Other, |(_, kind)| *kind);
-    Some((exit.map_or(kind, ErrorKind::GuestExit), text))
-}
+use super::error_kind::ErrorKind;
 
 /// A vmrun command did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -171,6 +83,7 @@ impl Problem for VmrunError {
                 ErrorKind::Locked => "AL-VMR-014",
                 ErrorKind::NotUnderstood => "AL-VMR-015",
                 ErrorKind::Other => "AL-VMR-016",
+                ErrorKind::NotPossible => "AL-VMR-019",
             },
             Self::Answer { .. } => "AL-VMR-017",
             Self::State { .. } => "AL-VMR-018",

@@ -95,12 +95,12 @@ pub enum GuestOp {
 }
 
 impl GuestOp {
-    pub(super) fn deadline_seconds(&self) -> u64 {
-        match self {
-            Self::RunProgram { .. } | Self::RunScript { .. } => 600,
-            Self::CopyToGuest { .. } | Self::CopyFromGuest { .. } => 600,
-            _ => 30,
-        }
+    /// Whether it may take as long as the guest likes.
+    pub(super) fn is_long(&self) -> bool {
+        matches!(
+            self,
+            Self::RunProgram { .. } | Self::RunScript { .. } | Self::CopyToGuest { .. } | Self::CopyFromGuest { .. }
+        )
     }
 
     /// Whether an answer "does not exist" is an answer, not a failure.

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use vmware::vmrun::{
-    Command, GuestLogin, GuestOp, GuestRun, PowerMode, ToolsState, VariableKind, guest_address, host_networks, running,
-    same_path, snapshots, tools_state,
+    Command, Deadlines, GuestLogin, GuestOp, GuestRun, PowerMode, ToolsState, VariableKind, directory, exists,
+    guest_address, host_networks, network_adapters, port_forwardings, processes, running, same_path, snapshots,
+    temp_file, tools_state, variable,
 };
 
 fn all() -> Vec<Command> {
@@ -89,7 +90,7 @@ fn all() -> Vec<Command> {
 
 #[test]
 fn every_command_has_one_order_of_words_and_shows_no_password() {
-    let line = |c: &Command| format!("{:>5} s  {}\n", c.deadline().as_secs(), c.argv().join(" "));
+    let line = |c: &Command| format!("{:>5} s  {}\n", Deadlines::default().of(c).as_secs(), c.argv().join(" "));
     let text: String = all().iter().map(line).collect();
     assert!(!text.contains("geheim") && !format!("{:?}", all()).contains("geheim"));
     insta::assert_snapshot!(text);
@@ -115,6 +116,35 @@ fn answers_are_read_in_spite_of_junk_and_carriage_returns() {
     assert_eq!(guest_address("192.168.6.10\r\n"), "192.168.6.10".parse().ok());
     assert_eq!(tools_state("running\r\n"), Some(ToolsState::Running));
     assert_eq!(tools_state("Error: no"), None);
+}
+
+#[test]
+fn tables_are_read_with_noise_in_them() {
+    let noise = "2015-08-31T17:57:29.547| ServiceImpl_Opener: PID 5033\r\n";
+    let adapters = "Total network adapters: 2\r\nINDEX  TYPE         VMNET\r\n0      nat          vmnet8\r\n\r\n1      bridged\r\n";
+    insta::assert_debug_snapshot!(network_adapters(&format!("{noise}{adapters}")).unwrap());
+    let forwards = "Total port forwardings: 2\nINDEX  PROTOCOL     HOST PORT    GUEST IP            GUEST PORT   DESCRIPTION\n\
+                    0      tcp          8082         172.16.63.128       80           my web\n\
+                    1      udp          53           172.16.63.129       53\n";
+    insta::assert_debug_snapshot!(port_forwardings(forwards).unwrap());
+    assert_eq!(port_forwardings("Total port forwardings: 0\n"), Some(vec![]));
+    assert_eq!(port_forwardings("Total port forwardings: 2\n0 tcp 1 1.2.3.4 2"), None, "cut short");
+    assert_eq!(running("Total running VMs: 2\n/a.vmx\n"), None, "cut short");
+    let list = "Process list: 2\r\npid=1, owner=root, cmd=/sbin/init\r\npid=77, owner=a b, cmd=x, owner=y, cmd=z\r\n";
+    insta::assert_debug_snapshot!(processes(&format!("{noise}{list}")).unwrap());
+}
+
+#[test]
+fn small_answers_from_inside_a_guest() {
+    assert_eq!(exists("The file exists.\r\n"), Some(true));
+    assert_eq!(exists("junk\nThe directory does not exist.\n"), Some(false));
+    assert_eq!(exists(""), None);
+    assert_eq!(directory("Directory list: 2\r\nhosts\r\nmy file\r\n"), Some(vec!["hosts".into(), "my file".into()]));
+    assert_eq!(directory("Directory list: 3\r\nhosts\r\n"), None);
+    assert_eq!(temp_file("junk\r\n/tmp/vmware-root/vmware1\r\n").as_deref(), Some("/tmp/vmware-root/vmware1"));
+    assert_eq!(temp_file("C:\\Temp\\vmware1\r\n").as_deref(), Some("C:\\Temp\\vmware1"));
+    assert_eq!(variable("2015-08-31T17:57:29.547| x: PID 5033\r\ndone\r\n"), "done");
+    assert_eq!(variable("\r\n"), "");
 }
 
 #[test]
