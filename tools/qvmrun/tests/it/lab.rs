@@ -10,11 +10,16 @@ pub struct Lab {
     engine: &'static str,
     /// Calls are made from this network namespace, where the test has made one.
     network: Option<PathBuf>,
+    /// The program for a user who may do nothing.
+    nobody: Option<PathBuf>,
 }
+
+/// The user and the group `nobody` on Debian.
+const NOBODY: u32 = 65534;
 
 impl Lab {
     pub fn new(engine: &'static str) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), engine, network: None }
+        Self { dir: tempfile::tempdir().unwrap(), engine, network: None, nobody: None }
     }
 
     /// A lab whose calls are made from a network namespace of its own: the "host" of bridge mode.
@@ -26,6 +31,32 @@ impl Lab {
         Local.run_ok(&Cmd::new("unshare").args([make.as_str(), "ip", "link", "set", "lo", "up"])).unwrap();
         lab.network = Some(file);
         lab
+    }
+
+    /// A lab whose calls are made by a user without rights, with a copy of the program that this user may run.
+    pub fn for_nobody(engine: &'static str) -> Self {
+        let mut lab = Self::new(engine);
+        if rustix::process::geteuid().is_root() {
+            let program = lab.dir().join("qvmrun");
+            std::fs::copy(env!("CARGO_BIN_EXE_qvmrun"), &program).unwrap();
+            lab.nobody = Some(program);
+            lab.hand_over();
+        }
+        lab
+    }
+
+    /// Gives everything in the lab's folder to its user.
+    pub fn hand_over(&self) {
+        if self.nobody.is_some() {
+            let owner = format!("{NOBODY}:{NOBODY}");
+            Local.run_ok(&Cmd::new("chown").args(["-R", &owner]).arg(self.dir())).unwrap();
+        }
+    }
+
+    fn program(&self) -> Cmd {
+        let Some(program) = &self.nobody else { return self.cmd(env!("CARGO_BIN_EXE_qvmrun")) };
+        let ids = [format!("--reuid={NOBODY}"), format!("--regid={NOBODY}"), "--clear-groups".into()];
+        self.cmd("setpriv").args(ids).arg(program)
     }
 
     /// A command where this lab's calls are made from.
@@ -53,7 +84,7 @@ impl Lab {
     }
 
     pub fn qvmrun(&self, args: &[&str]) -> Output {
-        let cmd = self.cmd(env!("CARGO_BIN_EXE_qvmrun")).args(args).timeout(Duration::from_secs(240));
+        let cmd = self.program().args(args).timeout(Duration::from_secs(240));
         Local.run(&cmd.env("QVMRUN_HOME", self.home()).env("QVMRUN_ENGINE", self.engine)).unwrap()
     }
 

@@ -3,9 +3,11 @@
 // a test program has no outside; it says why it skips
 #![allow(unreachable_pub, clippy::print_stderr, clippy::unwrap_used)]
 
+mod emulated;
 mod faults;
 mod lab;
 mod life;
+mod sector;
 mod snapshots;
 mod tiny;
 mod words;
