@@ -4,6 +4,7 @@
 //! `e2e lab|host|second|bad-input|bridge|kill|all`; it needs root, like the lab itself.
 
 mod bad_input;
+mod boot;
 mod bridge;
 mod cluster;
 mod foreign;
@@ -45,13 +46,20 @@ fn main() -> ExitCode {
             Some(asked) => end(&["kill"], &asked, start),
             None => usage(),
         },
+        ["boot", rest @ ..] => match rest {
+            [] => boot_suite(false, start),
+            ["--full"] => boot_suite(true, start),
+            _ => usage(),
+        },
         [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
         _ => usage(),
     }
 }
 
 fn usage() -> ExitCode {
-    say("usage: e2e lab|host|second|bad-input|bridge|all, or e2e kill [--full] [--seed N] [--step NAME]");
+    say(
+        "usage: e2e lab|host|second|bad-input|bridge|all, or e2e boot [--full], or e2e kill [--full] [--seed N] [--step NAME]",
+    );
     ExitCode::from(2)
 }
 
@@ -82,6 +90,15 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "kill" => kill::suite(report, asked),
         _ => bad_input::suite(report),
     }
+}
+
+/// Not among the others: it needs programs that they do not need.
+fn boot_suite(full: bool, start: Instant) -> ExitCode {
+    stop_on_signals();
+    let mut report = Report::default();
+    say("---- boot");
+    let broken = boot::suite(&mut report, full).inspect_err(|why| say(&format!("FAIL boot  could not go on: {why}")));
+    if report.end(start.elapsed()) && broken.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Ctrl-C and SIGTERM let the running check fail; what was started is then ended as after any failure.

@@ -27,6 +27,7 @@ pub(crate) struct World {
     has_file: bool,
     deadline: Mutex<Instant>,
     last: Mutex<String>,
+    engine: Mutex<Option<&'static str>>,
 }
 
 impl World {
@@ -49,6 +50,7 @@ impl World {
             has_file: lab_file.is_some(),
             deadline: Mutex::new(Instant::now()),
             last: Mutex::default(),
+            engine: Mutex::default(),
         })
     }
 
@@ -56,6 +58,11 @@ impl World {
     pub(crate) fn through(mut self, prefix: &[&str]) -> Self {
         self.prefix = prefix.iter().map(|w| (*w).to_owned()).collect();
         self
+    }
+
+    /// From now on the product is given this word for its provider.
+    pub(crate) fn set_engine(&self, name: &'static str) {
+        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = Some(name);
     }
 
     /// The folder the product works in.
@@ -99,7 +106,11 @@ impl World {
     pub(crate) fn bare(&self, program: &str) -> Cmd {
         let cmd = Cmd::new(program).dir(self.work()).env("HOME", self.root.path().join("home"));
         let cmd = cmd.env(MARK, self.root.path()).env("AIRLAB_CACHE", cache());
-        cmd.env("KUBECONFIG", self.user_kubeconfig()).env("LC_ALL", "C.UTF-8")
+        let cmd = cmd.env("KUBECONFIG", self.user_kubeconfig()).env("LC_ALL", "C.UTF-8");
+        match *self.engine.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(name) => cmd.env("AIRLAB_ENGINE", name),
+            None => cmd,
+        }
     }
 
     /// The product with a verb, the lab's file where it has one, and further arguments.

@@ -88,11 +88,13 @@ pub(crate) fn ensure(run: &Run<'_>, node: &Node, running: bool) -> Result<PathBu
     Ok(vmx)
 }
 
-/// Keys of `wanted` that `seen` holds otherwise. Drives are left out: after the installation they are empty.
+/// Keys of `wanted` that `seen` holds otherwise. Drives are left out: after the installation they are empty; and so is
+/// the disk's file: with snapshots the machine goes on in another one.
 fn differing(seen: &Vmx, wanted: &Vmx) -> Vec<(String, String)> {
     wanted
         .entries()
         .filter(|(key, _)| !key.starts_with("sata0:1") && !key.starts_with("sata0:2"))
+        .filter(|(key, _)| !key.ends_with(":0.fileName") || seen.get(key).is_none())
         .filter(|(key, value)| seen.get(key) != Some(*value))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()

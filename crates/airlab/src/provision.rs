@@ -219,10 +219,24 @@ async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Measures every node's clock before k3s may start there.
+/// Measures every node's clock before k3s may start there. One that is off, after a suspension for instance, is put right
+/// where it is the node's own.
 async fn clocks(run: &Run<'_>, live: &[Live]) -> Result<(), Failure> {
     let clocks = try_join_all(live.iter().map(|node| async move {
-        let clock = timesync::measure(&node.ssh).await?;
+        let right = |clock: &timesync::Clock| {
+            let decision = clock.offset.map(|o| timesync::decide(timesync::Policy::default(), o));
+            decision.is_none_or(|d| d == timesync::Decision::Right) || clock.clock == timesync::Whose::Host
+        };
+        let clock = match timesync::measure(&node.ssh).await {
+            Ok(clock) if right(&clock) => clock,
+            // far off, a good certificate looks bad
+            Ok(_) | Err(timesync::ClockError::Untrusted { .. }) => {
+                let clock = timesync::sync(&node.ssh).await?;
+                run.changed(format!("{}: clock set", node.node.name));
+                clock
+            }
+            Err(error) => return Err(error.into()),
+        };
         Ok::<_, Failure>((node.node.name.clone(), clock))
     }));
     for (node, clock) in clocks.await? {

@@ -11,9 +11,10 @@ touch_all() { find "$1" -exec touch -hd "@$SOURCE_DATE_EPOCH" {} +; }
 
 echo "boot loaders of the installed disk"
 mkdir -p "$t/esp/EFI/BOOT"
+# A disk without a menu was not finished: "exit" hands on to the next device of the firmware, the CD.
 # shellcheck disable=SC2016 # GRUB's own variables
-printf 'search --label %s --set=root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n' $label > "$t/disk.cfg"
-common="part_msdos part_gpt ext2 search search_label normal configfile linux echo test serial terminal sleep"
+printf 'search --label %s --set=root\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\nexit\n' $label > "$t/disk.cfg"
+common="minicmd part_msdos part_gpt ext2 search search_label normal configfile linux echo test serial terminal sleep"
 # shellcheck disable=SC2086 # a list of modules
 grub-mkimage -O i386-pc -c "$t/disk.cfg" -p /boot/grub -o "$t/core.img" biosdisk $common
 # shellcheck disable=SC2086

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 func main() {
@@ -107,6 +108,13 @@ func install(host host) (string, error) {
 		if err := runCommand("late", i, command); err != nil {
 			return "", err
 		}
+	}
+	// The menu comes last: a disk without it is not booted from, and a cut-off installation begins anew.
+	if !host.container {
+		syscall.Sync()
+	}
+	if err := plan.Menu.write(target); err != nil {
+		return "", err
 	}
 	if err := leaveTarget(host.container); err != nil {
 		return "", err

@@ -16,6 +16,7 @@ type plan struct {
 	LateCommands  []command `json:"late_commands"`
 	Packages      []string  `json:"packages"`
 	Files         []file    `json:"files"`
+	Menu          file      `json:"menu"` // GRUB's, written after everything else
 	Shutdown      string    `json:"shutdown"`
 	Notes         []string  `json:"notes"`
 }
@@ -69,8 +70,8 @@ func makePlan(document []byte, c cmdline, instance string) (*plan, error) {
 		{"/etc/cloud/cloud.cfg.d/99-installer.cfg", 0o600, first},
 		{"/etc/cloud/cloud.cfg.d/subiquity-disable-cloudinit-networking.cfg", 0o644, "network: {config: disabled}\n"},
 		{"/etc/cloud/ds-identify.cfg", 0o644, "policy: enabled\n"},
-		{"/boot/grub/grub.cfg", 0o644, grubConfig(c.installed)},
 	}
+	p.Menu = file{"/boot/grub/grub.cfg", 0o644, grubConfig(c.installed)}
 	if i := a.Identity; i != nil {
 		p.Files = append(p.Files, file{"/etc/hostname", 0o644, i.Hostname + "\n"},
 			file{"/etc/hosts", 0o644, "127.0.0.1 localhost\n127.0.1.1 " + i.Hostname + "\n\n::1 ip6-localhost ip6-loopback\n"})
