@@ -1,4 +1,6 @@
-//! `cargo xtask bench start`: time to Ready against a bare floor, in the same run.
+//! `cargo xtask bench start | boot`: time to Ready, and to a booted machine, against bare floors in the same run.
+
+mod boot;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -20,6 +22,9 @@ const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/floor-no
 /// `bench start`: the same three disks written and started as bare containers with Kubernetes by a plain script, then
 /// a cached provision. Exit code 1 when the provision takes more than twice the floor.
 pub(crate) fn run(words: &[String]) -> Ended {
+    if words == ["boot"] {
+        return boot::run();
+    }
     if words != ["start"] {
         return say::not_yet(&format!("bench {}", words.join(" ")));
     }

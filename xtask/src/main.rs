@@ -27,9 +27,12 @@ cargo xtask tidy         layers, dependency budgets, words, scripts
 cargo xtask docs         write the generated pages of docs/
 cargo xtask windows setup | check
                          compile the whole workspace for Windows on this machine
+cargo xtask e2e boot [--full]
+                         one emulated machine from the installer ISO to a booted disk, with clocks that start wrong
 cargo xtask e2e smoke | lab | host | second | bad-input | bridge | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
-cargo xtask bench start  time to Ready against the bare floor
+cargo xtask bench start | boot
+                         time to Ready, and to a booted emulated machine, against bare scripts
 ";
 
 /// How a verb ends: an exit code, or a reason to stop in words.

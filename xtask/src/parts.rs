@@ -16,7 +16,9 @@ pub(crate) const SKIPPED: i32 = 77;
 pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) cmd: Cmd,
-    /// Minutes it may take at the most.
+    /// Minutes it should take on a quiet machine with two cores; longer is said, but no failure.
+    pub(crate) budget: u64,
+    /// Minutes after which it hangs: it is ended and fails.
     pub(crate) minutes: u64,
 }
 
@@ -26,13 +28,16 @@ pub(crate) struct Score {
     passed: usize,
     failed: Vec<&'static str>,
     skipped: usize,
+    /// Name, seconds and budget in minutes of every part so far.
+    times: Vec<(&'static str, u64, u64)>,
 }
 
 impl Score {
     /// Runs the part and counts it. `quiet` parts show their output only when they fail.
     pub(crate) fn run(&mut self, part: &Part, quiet: bool) {
         let start = Instant::now();
-        say::line(&format!("{}: {} (at most {} min)", part.name, part.cmd, part.minutes));
+        let Part { name, cmd, budget, minutes } = part;
+        say::line(&format!("{name}: {cmd} (budget {budget} min, ended after {minutes} min)"));
         let verdict = match watch(part, quiet) {
             Ok(0) => {
                 self.passed += 1;
@@ -51,7 +56,9 @@ impl Score {
                 format!("FAILED: {why}")
             }
         };
-        say::line(&format!("{}: {verdict} after {} s", part.name, start.elapsed().as_secs()));
+        let seconds = start.elapsed().as_secs();
+        self.times.push((part.name, seconds, part.budget));
+        say::line(&format!("{}: {verdict} after {seconds} s{}", part.name, over(seconds, part.budget)));
     }
 
     /// Whether every part so far passed or was skipped.
@@ -61,6 +68,12 @@ impl Score {
 
     /// The closing lines; exit code 1 when a part failed.
     pub(crate) fn close(&self) -> u8 {
+        let whole: u64 = self.times.iter().map(|(_, seconds, _)| seconds).sum();
+        for (name, seconds, budget) in &self.times {
+            let slack = over(*seconds, *budget);
+            say::line(&format!("{name:<16} {seconds:>5} s of {:>5} s{slack}", budget * 60));
+        }
+        say::line(&format!("{:<16} {whole:>5} s", "all parts"));
         if !self.good() {
             say::line(&format!("failed: {}", self.failed.join(", ")));
         }
@@ -74,13 +87,18 @@ impl Score {
     }
 }
 
+/// What is said of a part that took longer than its budget.
+fn over(seconds: u64, budget: u64) -> &'static str {
+    if seconds > budget * 60 { ", over its budget" } else { "" }
+}
+
 /// Runs the part to its end, showing its output; past its deadline, ends it and says so.
 fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
     let log = log_of(part.name)?;
     let plain = part.cmd.clone().env("TERM", "dumb").env("CARGO_TERM_COLOR", "never");
     let running = Local.start(&plain, &log).map_err(|e| full(&e))?;
     let start = Instant::now();
-    let mut tail = Tail { path: log, at: 0, name: part.name, told: Instant::now() };
+    let mut tail = Tail { path: log, at: 0, name: part.name, told: Instant::now(), last: String::new() };
     loop {
         let ended = running.ended();
         if !quiet {
@@ -95,7 +113,8 @@ fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
         if start.elapsed() > Duration::from_secs(part.minutes * 60) {
             end_group(running.pid);
             tail.show(true);
-            return Err(format!("still running after {} min: ended; its last lines stand above", part.minutes));
+            let last = if tail.last.is_empty() { "nothing" } else { &tail.last };
+            return Err(format!("still running after {} min: ended; it hung after saying: {last}", part.minutes));
         }
         if tail.told.elapsed() > Duration::from_secs(30) {
             tail.told = Instant::now();
@@ -131,6 +150,8 @@ struct Tail {
     at: u64,
     name: &'static str,
     told: Instant,
+    /// The last line shown.
+    last: String,
 }
 
 impl Tail {
@@ -143,6 +164,7 @@ impl Tail {
         let from = if rest { lines.len().saturating_sub(100) } else { 0 };
         for line in &lines[from..] {
             say::line(&format!("{} | {line}", self.name));
+            (*line).clone_into(&mut self.last);
             self.told = Instant::now();
         }
     }
@@ -165,7 +187,7 @@ mod tests {
     use super::*;
 
     fn part(name: &'static str, script: &str, minutes: u64) -> Part {
-        Part { name, cmd: Cmd::new("sh").args(["-c", script]), minutes }
+        Part { name, cmd: Cmd::new("sh").args(["-c", script]), budget: 1, minutes }
     }
 
     #[test]
@@ -183,7 +205,10 @@ mod tests {
     fn a_part_past_its_deadline_is_ended_and_fails() {
         let mut score = Score::default();
         let start = Instant::now();
-        score.run(&part("t-hangs", "sleep 60 & sleep 60", 0), true);
+        let hangs = part("t-hangs", "echo opening the door; sleep 60 & sleep 60", 0);
+        let why = watch(&hangs, true).unwrap_err();
+        assert!(why.ends_with("it hung after saying: opening the door"), "{why}");
+        score.run(&hangs, true);
         assert!(!score.good() && start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -28,15 +28,15 @@ pub(crate) fn parts() -> Vec<(Part, bool)> {
         &["test", "--workspace", "--locked", "--lib", "--bins", "--tests", "--quiet"]
     };
     let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"];
-    let part = |name, cmd, minutes| Part { name, cmd, minutes };
+    let part = |name, cmd, budget, minutes| Part { name, cmd, budget, minutes };
     let docs = cargo().args(["doc", "--workspace", "--no-deps", "--locked", "--quiet"]);
     vec![
-        (part("format", cargo().args(["fmt", "--all", "--check"]), 2), true),
-        (part("tidy", myself().arg("tidy"), 5), false),
-        (part("lints", cargo().args(clippy), 25), true),
-        (part("tests", cargo().args(tests.iter().copied()), 30), false),
-        (part("examples", cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]), 15), true),
-        (part("manual", docs.env("RUSTDOCFLAGS", "-D warnings"), 10), true),
-        (part("lab", myself().args(["e2e", "smoke"]), 25), false),
+        (part("format", cargo().args(["fmt", "--all", "--check"]), 1, 2), true),
+        (part("tidy", myself().arg("tidy"), 1, 5), false),
+        (part("lints", cargo().args(clippy), 4, 25), true),
+        (part("tests", cargo().args(tests.iter().copied()), 6, 30), false),
+        (part("examples", cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]), 2, 15), true),
+        (part("manual", docs.env("RUSTDOCFLAGS", "-D warnings"), 2, 10), true),
+        (part("lab", myself().args(["e2e", "smoke"]), 9, 25), false),
     ]
 }
