@@ -37,8 +37,10 @@ pub(crate) use supervisor::supervise;
 const QEMU: &str = "qemu-system-x86_64";
 /// A start reads a suspended machine's memory first.
 const START: Duration = Duration::from_secs(660);
-/// A soft stop gives up after this: an emulated machine needs a while.
-const SOFT_STOP: Duration = Duration::from_secs(180);
+/// A soft stop gives up after this: callers wait two minutes.
+const SOFT_STOP: Duration = Duration::from_secs(100);
+/// A guest without the agent may still know its power button.
+const BUTTON: Duration = Duration::from_secs(30);
 /// After this QEMU is killed.
 const HARD_STOP: Duration = Duration::from_secs(10);
 
@@ -118,6 +120,7 @@ impl Engine for Qemu {
             let asked = self.agent(vm).is_ok_and(|mut agent| agent.shutdown("powerdown").is_ok());
             if !asked {
                 self.monitor(vm)?.run("system_powerdown", json!({}))?;
+                return if self.wait_off(vm, BUTTON) { Ok(()) } else { Err(VmError::NoTools(vm.shown())) };
             }
             return if self.wait_off(vm, SOFT_STOP) { Ok(()) } else { Err(VmError::TimedOut(vm.shown())) };
         }
