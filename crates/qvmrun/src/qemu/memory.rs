@@ -17,7 +17,7 @@ use crate::vm_error::VmError;
 use crate::vmware_log;
 
 /// Writing or reading the memory of a large machine on a slow disk.
-const MOVED: Duration = Duration::from_secs(600);
+const MOVED: Duration = Duration::from_secs(100);
 /// How long a guest that goes on is tried to be told the time.
 const TELL: Duration = Duration::from_secs(30);
 const KEY: &str = "checkpoint.vmState";

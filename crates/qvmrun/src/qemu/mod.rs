@@ -13,7 +13,7 @@ mod wire;
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -35,12 +35,14 @@ pub(crate) use supervisor::supervise;
 
 /// The program.
 const QEMU: &str = "qemu-system-x86_64";
-/// A start reads a suspended machine's memory first.
-const START: Duration = Duration::from_secs(660);
+/// A start may read a suspended machine's memory first.
+const START: Duration = Duration::from_secs(280);
 /// A soft stop gives up after this: callers wait two minutes.
 const SOFT_STOP: Duration = Duration::from_secs(100);
 /// A guest without the agent may still know its power button.
 const BUTTON: Duration = Duration::from_secs(30);
+/// A guest that has not heard it yet is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// After this QEMU is killed.
 const HARD_STOP: Duration = Duration::from_secs(10);
 
@@ -80,6 +82,27 @@ impl Qemu {
         let _ = std::fs::remove_dir_all(vm.lock_dir());
     }
 
+    /// Asks the guest to power off, by its agent or else by the power button, until it does.
+    fn press(&self, vm: &Vm) -> Result<(), VmError> {
+        let (begun, mut heard) = (Instant::now(), false);
+        loop {
+            let asked = self.agent(vm).is_ok_and(|mut agent| agent.shutdown("powerdown").is_ok());
+            if !asked && let Ok(mut monitor) = self.monitor(vm) {
+                let _ = monitor.run("system_powerdown", json!({}));
+                let _ = monitor.run("cont", json!({})); // a halted one would not hear it
+            }
+            heard |= asked;
+            if self.wait_off(vm, ASK_AGAIN) {
+                return Ok(());
+            }
+            match begun.elapsed() {
+                spent if spent > SOFT_STOP => return Err(VmError::TimedOut(vm.shown())),
+                spent if spent > BUTTON && !heard => return Err(VmError::NoTools(vm.shown())),
+                _ => {}
+            }
+        }
+    }
+
     /// Starts the machine under one of the two.
     pub(crate) fn power_on(&self, vm: &Vm, engine: Kind) -> Result<(), VmError> {
         if !crate::needs::found(QEMU) {
@@ -117,12 +140,7 @@ impl Engine for Qemu {
 
     fn stop(&self, vm: &Vm, how: How) -> Result<(), VmError> {
         if how == How::Soft {
-            let asked = self.agent(vm).is_ok_and(|mut agent| agent.shutdown("powerdown").is_ok());
-            if !asked {
-                self.monitor(vm)?.run("system_powerdown", json!({}))?;
-                return if self.wait_off(vm, BUTTON) { Ok(()) } else { Err(VmError::NoTools(vm.shown())) };
-            }
-            return if self.wait_off(vm, SOFT_STOP) { Ok(()) } else { Err(VmError::TimedOut(vm.shown())) };
+            return self.press(vm);
         }
         let asked = self.monitor(vm).and_then(|mut m| Ok(m.run("quit", json!({}))?));
         if asked.is_err() || !self.wait_off(vm, HARD_STOP) {

@@ -10,7 +10,7 @@ use crate::Failure;
 use crate::place::Place;
 
 /// The monitor serves one client at a time: another one may have to end first.
-const TURN: Duration = Duration::from_secs(60);
+const TURN: Duration = Duration::from_secs(20);
 /// How long one command may take. Those that write memory are only started here.
 const ANSWER: Duration = Duration::from_secs(30);
 
