@@ -21,5 +21,5 @@ pub use mirror::{Image, MirrorReport, Outcome, Source, mirror, mirror_archives};
 pub use name::{NotAName, Repository, Tag};
 pub use problem::{PROBLEMS, RegistryError};
 pub use registries::Registries;
-pub use server::{ServeSpec, Serving, serve, shutdown_signal};
-pub use store::{Blob, CatalogEntry, Finding, Part, PutArtifact, Store, TaggedImage, Verified};
+pub use server::{Limits, ServeSpec, Serving, serve, shutdown_signal};
+pub use store::{Blob, CatalogEntry, Collected, Finding, GarbageSpec, Part, PutArtifact, Store, TaggedImage, Verified};

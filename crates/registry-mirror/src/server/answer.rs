@@ -1,5 +1,7 @@
 //! Answers: status, headers and the specification's error bodies.
 
+use std::io::ErrorKind;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -76,6 +78,10 @@ impl From<RegistryError> for Refusal {
     fn from(error: RegistryError) -> Self {
         match &error {
             RegistryError::DigestMismatch { .. } => Self::digest(error.to_string()),
+            RegistryError::File { source, .. } if source.kind() == ErrorKind::StorageFull => {
+                tracing::error!(%error, "store");
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "DENIED", "the registry's disk is full")
+            }
             _ => {
                 tracing::error!(%error, "store");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "UNKNOWN", "the store failed")
@@ -112,6 +118,12 @@ pub(super) fn answer(status: StatusCode, body: Body) -> Response {
 pub(super) fn json_answer(body: &serde_json::Value, media_type: &str) -> Response {
     let mut response = answer(StatusCode::OK, Body::from(body.to_string()));
     set(&mut response, header::CONTENT_TYPE, media_type);
+    response
+}
+
+pub(super) fn text_answer(body: String) -> Response {
+    let mut response = answer(StatusCode::OK, Body::from(body));
+    set(&mut response, header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
     response
 }
 

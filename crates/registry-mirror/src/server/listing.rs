@@ -9,10 +9,12 @@ use serde_json::json;
 use super::answer::{Refusal, json_answer, set};
 use super::query::Query;
 use super::{State, blocking};
-use crate::store::OCI_INDEX;
+use crate::store::{Descriptor, OCI_INDEX};
 use crate::{Digest, Repository};
 
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
+/// Bytes of one part of a list of referrers.
+const LARGEST_LIST: usize = 3 << 20;
 const JSON: &str = "application/json";
 
 pub(super) async fn tags(state: &Arc<State>, repository: Repository, query: &Query) -> Result<Response, Refusal> {
@@ -40,13 +42,32 @@ pub(super) async fn referrers(
     subject: Digest,
     query: &Query,
 ) -> Result<Response, Refusal> {
+    let path = format!("/v2/{repository}/referrers/{subject}");
     let mut found = blocking(state, move |store| store.referrers(&repository, &subject)).await?;
     let wanted = query.get("artifactType");
     if let Some(wanted) = wanted {
         found.retain(|d| d.artifact_type.as_deref() == Some(wanted));
     }
+    // The list is an index, and no index is larger than a manifest may be: it comes in parts.
+    if let Some(last) = query.get("last") {
+        found.retain(|d| d.digest.as_str() > last);
+    }
+    let mut size = 0;
+    let fits = |d: &&Descriptor| {
+        size += serde_json::to_string(d).map_or(0, |text| text.len() + 1);
+        size < LARGEST_LIST
+    };
+    let fitting = found.iter().take_while(fits).count().max(1);
+    let more = fitting < found.len();
+    found.truncate(fitting);
     let body = json!({ "schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found });
     let mut response = json_answer(&body, OCI_INDEX);
+    if let Some(last) = found.last().filter(|_| more) {
+        let mut next = form_urlencoded::Serializer::new(String::new());
+        next.append_pair("last", &last.digest);
+        wanted.map(|wanted| next.append_pair("artifactType", wanted));
+        set(&mut response, header::LINK, &format!("<{path}?{}>; rel=\"next\"", next.finish()));
+    }
     if wanted.is_some() {
         set(&mut response, FILTERS_APPLIED, "artifactType");
     }
@@ -61,16 +82,20 @@ struct Page {
     next: Option<String>,
 }
 
+/// The specification's "case-insensitive alphanumeric order"; what differs in case only, in a fixed order.
+fn order(name: &str) -> (String, &str) {
+    (name.to_ascii_lowercase(), name)
+}
+
 impl Page {
     fn of(mut names: Vec<String>, query: &Query) -> Result<Self, Refusal> {
-        names.sort();
+        names.sort_by(|a, b| order(a).cmp(&order(b)));
         if let Some(last) = query.get("last") {
-            names.retain(|name| name.as_str() > last);
+            names.retain(|name| order(name) > order(last));
         }
         let Some(n) = query.get("n") else { return Ok(Self { names, next: None }) };
-        let n: usize = n
-            .parse()
-            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", "n is not a number"))?;
+        let n: usize =
+            n.parse().map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "UNSUPPORTED", "n is not a number"))?;
         let more = n < names.len();
         names.truncate(n);
         let next = names.last().filter(|_| more).map(|last| {
@@ -103,5 +128,7 @@ mod tests {
         assert_eq!(page("last=x").names, Vec::<String>::new());
         assert_eq!(page("n=0"), Page { names: vec![], next: None });
         assert!(Page::of(names(), &Query::parse(Some("n=x"))).is_err());
+        let mixed = ["b", "B", "a", "C"].map(str::to_owned).to_vec();
+        assert_eq!(Page::of(mixed, &Query::default()).unwrap().names, ["a", "B", "b", "C"]);
     }
 }

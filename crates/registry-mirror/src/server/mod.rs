@@ -2,13 +2,19 @@
 
 mod access_log;
 mod answer;
+mod arrival;
+mod gate;
 mod listen;
 mod listing;
+mod manifests;
+mod metrics;
+mod pieces;
 mod pull;
 mod push;
 mod query;
 mod range;
 mod route;
+mod users;
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -19,12 +25,16 @@ use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::Response;
-pub use listen::{ServeSpec, Serving, serve, shutdown_signal};
+pub use listen::{Limits, ServeSpec, Serving, serve, shutdown_signal};
 
 use self::access_log::AccessLog;
-use self::answer::{Refusal, answer, json_answer, set};
+use self::answer::{Refusal, answer, json_answer, set, text_answer};
+use self::manifests::Manifests;
+use self::metrics::Metrics;
+use self::pieces::Pool;
 use self::query::Query;
 use self::route::{Reference, Route};
+use self::users::Users;
 use crate::{RegistryError, Store};
 
 const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api-version");
@@ -33,12 +43,33 @@ const API_VERSION: HeaderName = HeaderName::from_static("docker-distribution-api
 struct State {
     store: Store,
     log: AccessLog,
+    metrics: Arc<Metrics>,
+    manifests: Manifests,
+    pool: Pool,
+    users: Option<Users>,
+    read_only: bool,
+    limits: Limits,
     /// Uploads that a request works on.
     busy: Mutex<HashSet<String>>,
 }
 
-fn router(store: Store, log: AccessLog) -> axum::Router {
-    let state = Arc::new(State { store, log, busy: Mutex::default() });
+impl State {
+    fn new(store: Store, spec: &ServeSpec, log: AccessLog, users: Option<Users>) -> Self {
+        Self {
+            store,
+            log,
+            metrics: Arc::default(),
+            manifests: Manifests::default(),
+            pool: Pool::default(),
+            users,
+            read_only: spec.read_only,
+            limits: spec.limits,
+            busy: Mutex::default(),
+        }
+    }
+}
+
+fn router(state: Arc<State>) -> axum::Router {
     axum::Router::new().fallback(move |ConnectInfo(remote): ConnectInfo<SocketAddr>, request: Request| {
         let state = state.clone();
         async move { respond(&state, remote, request).await }
@@ -47,10 +78,14 @@ fn router(store: Store, log: AccessLog) -> axum::Router {
 
 async fn respond(state: &Arc<State>, remote: SocketAddr, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let logged = access_log::Request::new(state.log.clone(), remote, parts.method.clone(), parts.uri.clone());
+    let (log, metrics) = (state.log.clone(), state.metrics.clone());
+    let mut logged = access_log::Request::new(log, metrics, remote, parts.method.clone(), parts.uri.clone());
     let query = Query::parse(parts.uri.query());
     let answered = match Route::parse(parts.uri.path()) {
-        Ok(route) => dispatch(state, &parts.method, route, &query, &parts.headers, body).await,
+        Ok(route) => {
+            logged.is_for(route.kind());
+            dispatch(state, &parts.method, route, &query, &parts.headers, body).await
+        }
         Err(why) => Err(why.into()),
     };
     let mut response = answered.unwrap_or_else(Response::from);
@@ -59,7 +94,7 @@ async fn respond(state: &Arc<State>, remote: SocketAddr, request: Request) -> Re
     set(&mut response, header::DATE, &httpdate::fmt_http_date(SystemTime::now()));
     let status = response.status();
     let (mut parts_out, body) = response.into_parts();
-    // The counted body is a stream and would lose the length.
+    // A body that is read piece by piece does not know its length.
     let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
     if let Some(length) = body.size_hint().exact().filter(|_| !bodiless) {
         parts_out.headers.entry(header::CONTENT_LENGTH).or_insert(length.into());
@@ -76,21 +111,30 @@ async fn dispatch(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
+    if let Some(users) = state.users.as_ref().filter(|_| route != Route::Health) {
+        users.check(headers).await?;
+    }
+    if state.read_only && !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Refusal::method());
+    }
     // HEAD is GET; the caller drops the body.
     let verb = if method == Method::HEAD { "GET" } else { method.as_str() };
     match (verb, route) {
         ("GET", Route::Health) => Ok(answer(StatusCode::OK, Body::from("ok\n"))),
+        ("GET", Route::Metrics) => Ok(text_answer(state.metrics.render())),
         ("GET", Route::Base) => Ok(json_answer(&serde_json::json!({}), "application/json")),
         ("GET", Route::Catalog) => listing::catalog(state, query).await,
         ("GET", Route::Tags(name)) => listing::tags(state, name, query).await,
         ("GET", Route::Referrers(name, subject)) => listing::referrers(state, name, subject, query).await,
-        ("GET", Route::Manifest(name, reference)) => pull::manifest(state, name, reference, headers).await,
-        ("PUT", Route::Manifest(name, reference)) => push::manifest(state, name, reference, body).await,
-        ("DELETE", Route::Manifest(name, Reference::Tag(tag))) => {
-            deleted(blocking(state, move |s| s.delete_tag(&name, &tag)).await?, Refusal::unknown_manifest)
-        }
-        ("DELETE", Route::Manifest(name, Reference::Digest(digest))) => {
-            deleted(blocking(state, move |s| s.delete_manifest(&name, &digest)).await?, Refusal::unknown_manifest)
+        ("GET", Route::Manifest(name, reference)) => pull::manifest(state, method, name, reference, headers).await,
+        ("PUT", Route::Manifest(name, reference)) => push::manifest(state, name, reference, headers, body).await,
+        ("DELETE", Route::Manifest(name, reference)) => {
+            let gone = blocking(state, move |store| match &reference {
+                _ if !store.has_repository(&name) => Ok(None),
+                Reference::Tag(tag) => store.delete_tag(&name, tag).map(Some),
+                Reference::Digest(digest) => store.delete_manifest(&name, digest).map(Some),
+            });
+            deleted(gone.await?.ok_or_else(Refusal::unknown_name)?, Refusal::unknown_manifest)
         }
         ("GET", Route::Blob(name, digest)) => pull::blob(state, method, name, digest, headers).await,
         ("DELETE", Route::Blob(name, digest)) => {

@@ -1,47 +1,71 @@
 //! Manifests and blobs out of the store.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use axum::response::Response;
-use futures_util::stream;
 
 use super::answer::{Refusal, answer, set};
+use super::manifests::Cached;
 use super::range::{Range, requested};
 use super::route::Reference;
 use super::{State, blocking};
 use crate::store::Manifest;
-use crate::{Digest, Repository};
+use crate::{Digest, RegistryError, Repository};
 
 pub(super) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
-/// One read from disk, and one piece of a body. Small pieces cost a thread hop and a TLS record each.
-const PIECE: u64 = 512 << 10;
-
 pub(super) async fn manifest(
     state: &Arc<State>,
+    method: &Method,
     repository: Repository,
     reference: Reference,
     headers: &HeaderMap,
 ) -> Result<Response, Refusal> {
-    let found = blocking(state, move |store| {
-        let digest = match reference {
-            Reference::Digest(digest) => Some(digest),
-            Reference::Tag(tag) => store.resolve(&repository, &tag)?,
-        };
-        let Some(digest) = digest else { return Ok(None) };
-        Ok(store.manifest(&repository, &digest)?.map(|bytes| (digest, bytes)))
-    });
-    let (digest, bytes) = found.await?.ok_or_else(Refusal::unknown_manifest)?;
-    let media_type = Manifest::parse(&bytes).map(|m| m.media_type).unwrap_or_default();
+    // Two short files that are asked for all the time: a hop to another thread would cost more than reading them.
+    let digest = match reference {
+        Reference::Digest(digest) => digest,
+        Reference::Tag(tag) => state.store.resolve(&repository, &tag)?.ok_or_else(Refusal::unknown_manifest)?,
+    };
+    // Who asks without fetching is about to push what refers to it.
+    let there = match *method {
+        Method::HEAD if !state.read_only => state.store.rely_on_manifest(&repository, &digest)?,
+        _ => state.store.has_manifest(&repository, &digest),
+    };
+    if !there {
+        return Err(Refusal::unknown_manifest());
+    }
     if unchanged(headers, &digest) {
         return Ok(described(answer(StatusCode::NOT_MODIFIED, Body::empty()), &digest));
     }
-    let mut response = described(answer(StatusCode::OK, Body::from(bytes)), &digest);
-    set(&mut response, header::CONTENT_TYPE, &media_type);
+    let cached = match state.manifests.get(&digest) {
+        Some(cached) => cached,
+        None => {
+            let cached = read(state, repository, digest.clone()).await?.ok_or_else(Refusal::unknown_manifest)?;
+            state.manifests.put(digest.clone(), cached.clone());
+            cached
+        }
+    };
+    let mut response = described(answer(StatusCode::OK, Body::from(cached.bytes)), &digest);
+    set(&mut response, header::CONTENT_TYPE, &cached.media_type);
     Ok(response)
+}
+
+async fn read(state: &Arc<State>, repository: Repository, digest: Digest) -> Result<Option<Cached>, Refusal> {
+    let read = blocking(state, move |store| {
+        let Some(bytes) = store.manifest(&repository, &digest)? else { return Ok(None) };
+        let got =
+            Digest::of_reader(digest.algorithm(), &bytes[..]).map_err(RegistryError::file(store.root(), "read"))?.0;
+        if got != digest {
+            // Never handed out under a name that it is not.
+            let damaged = std::io::Error::other(format!("manifest {digest} is damaged"));
+            return Err(RegistryError::file(store.root(), "read")(damaged));
+        }
+        let media_type = store.media_type(&repository, &digest);
+        let media_type = media_type.or_else(|| Manifest::parse(&bytes).ok().map(|m| m.media_type)).unwrap_or_default();
+        Ok(Some(Cached { bytes: bytes.into(), media_type }))
+    });
+    read.await
 }
 
 pub(super) async fn blob(
@@ -55,9 +79,12 @@ pub(super) async fn blob(
         return Ok(described(answer(StatusCode::NOT_MODIFIED, Body::empty()), &digest));
     }
     let wanted = digest.clone();
-    let opened = blocking(state, move |store| match store.repository_blob(&repository, &wanted) {
-        Some(size) => Ok(Some((store.open_blob(&wanted)?, size))),
-        None => Ok(None),
+    let head = method == Method::HEAD && !state.read_only;
+    let opened = blocking(state, move |store| {
+        // Who asks without fetching is about to push what refers to it.
+        let size =
+            if head { store.relied_on(&repository, &wanted)? } else { store.repository_blob(&repository, &wanted) };
+        size.map(|size| Ok((store.open_blob(&wanted)?, size))).transpose()
     });
     let (file, size) = opened.await?.ok_or_else(Refusal::unknown_blob)?;
     let range = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).filter(|_| if_range(headers, &digest));
@@ -69,7 +96,7 @@ pub(super) async fn blob(
                 .with(header::CONTENT_RANGE, format!("bytes */{size}")));
         }
     };
-    let body = if method == Method::HEAD { Body::empty() } else { pieces(file, start, length) };
+    let body = if method == Method::HEAD { Body::empty() } else { state.pool.body(file, start, length) };
     let mut response = described(answer(status, body), &digest);
     set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     set(&mut response, header::ACCEPT_RANGES, "bytes");
@@ -78,28 +105,6 @@ pub(super) async fn blob(
         set(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{}/{size}", start + length - 1));
     }
     Ok(response)
-}
-
-/// A part of a file as a body, read piece by piece on the blocking threads.
-fn pieces(file: File, start: u64, length: u64) -> Body {
-    Body::from_stream(stream::try_unfold((file, start, length), |(file, at, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let read = move || {
-            let (mut file, wanted) = (file, left.min(PIECE));
-            file.seek(SeekFrom::Start(at))?;
-            let mut piece = Vec::with_capacity(wanted as usize);
-            (&file).take(wanted).read_to_end(&mut piece)?;
-            if (piece.len() as u64) < wanted {
-                return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
-            }
-            Ok((file, piece))
-        };
-        let (file, piece) = tokio::task::spawn_blocking(read).await.map_err(std::io::Error::other)??;
-        let n = piece.len() as u64;
-        Ok::<_, std::io::Error>(Some((Bytes::from(piece), (file, at + n, left - n))))
-    }))
 }
 
 fn described(mut response: Response, digest: &Digest) -> Response {

@@ -1,26 +1,30 @@
 //! Blobs and manifests into the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::Response;
-use futures_util::StreamExt;
 use tokio::sync::mpsc;
 
 use super::answer::{Refusal, answer, set};
+use super::arrival::Pieces;
 use super::pull::CONTENT_DIGEST;
 use super::query::Query;
+use super::range::content_range;
 use super::route::Reference;
 use super::{Busy, State, blocking};
 use crate::digest::Algorithm;
-use crate::store::{Manifest, Upload};
+use crate::store::{DOCKER_LIST, DOCKER_MANIFEST, Manifest, OCI_INDEX, OCI_MANIFEST, Upload};
 use crate::{Digest, RegistryError, Repository};
 
 const UPLOAD_ID: HeaderName = HeaderName::from_static("docker-upload-uuid");
 const OCI_SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
 /// The specification asks for at least 4 MiB.
 const LARGEST_MANIFEST: usize = 4 << 20;
+/// Times 50 ms that a request waits for the one before it on the same upload.
+const WAITS_FOR_OTHERS: usize = 40;
 
 /// `POST .../blobs/uploads/`: a mount, a whole blob, or the beginning of an upload.
 pub(super) async fn start(
@@ -37,13 +41,10 @@ pub(super) async fn start(
         let mounted = blocking(state, move |store| {
             // Without `from` any blob of the store will do: there are no users who must not see each other's.
             let there = match from {
-                Some(from) => store.repository_blob(&from, &wanted).is_some(),
-                None => store.blob_size(&wanted).is_some(),
+                Some(from) => store.relied_on(&from, &wanted)?.is_some(),
+                None => true,
             };
-            if there {
-                store.link_blob(&target, &wanted)?;
-            }
-            Ok(there)
+            Ok(there && store.mount(&target, &wanted)?)
         });
         if mounted.await? {
             return Ok(created(&format!("/v2/{repository}/blobs/{digest}"), &digest));
@@ -58,7 +59,7 @@ pub(super) async fn start(
         None => Ok(progress(StatusCode::ACCEPTED, &repository, &upload)),
         Some(digest) => {
             let id = upload.id().to_owned();
-            match receive(upload, body).await {
+            match receive(state, upload, body).await {
                 Ok(upload) => finish(&repository, upload, digest).await,
                 Err(refusal) => {
                     // Nobody knows the id of this upload, so nobody can continue it.
@@ -80,7 +81,7 @@ pub(super) async fn append(
 ) -> Result<Response, Refusal> {
     let (upload, _busy) = open(state, &repository, id).await?;
     in_order(headers, &repository, &upload)?;
-    let upload = receive(upload, body).await?;
+    let upload = receive(state, upload, body).await?;
     Ok(progress(StatusCode::ACCEPTED, &repository, &upload))
 }
 
@@ -96,7 +97,7 @@ pub(super) async fn complete(
     let digest = query.get("digest").and_then(|d| d.parse().ok()).ok_or_else(|| Refusal::digest("invalid digest"))?;
     let (upload, _busy) = open(state, &repository, id).await?;
     in_order(headers, &repository, &upload)?;
-    let upload = receive(upload, body).await?;
+    let upload = receive(state, upload, body).await?;
     finish(&repository, upload, digest).await
 }
 
@@ -118,12 +119,12 @@ pub(super) async fn manifest(
     state: &Arc<State>,
     repository: Repository,
     reference: Reference,
+    headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    let bytes = axum::body::to_bytes(body, LARGEST_MANIFEST)
-        .await
-        .map_err(|e| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", e.to_string()))?;
+    let bytes = document(state, headers, body).await?;
     let manifest = Manifest::parse(&bytes).map_err(Refusal::manifest)?;
+    let unusual = unusual_type(headers, &bytes, &manifest.media_type);
     let (tag, digest) = match reference {
         Reference::Tag(tag) => (Some(tag), Digest::of(&bytes)),
         Reference::Digest(digest) => (None, digest),
@@ -137,12 +138,21 @@ pub(super) async fn manifest(
     let missing = blocking(state, move |store| {
         let missing = manifest.blobs().into_iter().find_map(|blob| {
             let digest = blob.digest().ok()?;
-            store.repository_blob(&target, &digest).is_none().then_some(digest)
+            store.relied_on(&target, &digest).map(|size| size.is_none().then_some(digest)).transpose()
         });
-        if missing.is_none() {
-            store.put_manifest(&target, tag.as_ref(), &kept, &bytes, of.as_ref())?;
+        if let Some(missing) = missing {
+            return missing.map(Some);
         }
-        Ok(missing)
+        for child in manifest.children() {
+            if let Ok(child) = child.digest() {
+                store.rely_on_manifest(&target, &child)?;
+            }
+        }
+        if let Some(media_type) = unusual {
+            store.set_media_type(&target, &kept, &media_type)?;
+        }
+        store.put_manifest(&target, tag.as_ref(), &kept, &bytes, of.as_ref())?;
+        Ok(None)
     });
     if let Some(missing) = missing.await? {
         let message = format!("the repository has no blob {missing}");
@@ -155,8 +165,45 @@ pub(super) async fn manifest(
     Ok(response)
 }
 
+/// The body of a manifest, not larger than the limit and not slower than the limits.
+async fn document(state: &Arc<State>, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    let large = || Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "SIZE_INVALID", "a manifest has at most 4 MiB");
+    if length(headers).is_some_and(|length| length > LARGEST_MANIFEST as u64) {
+        return Err(large());
+    }
+    let mut bytes = Vec::new();
+    let mut pieces = Pieces::new(body, state.limits.idle);
+    while let Some(piece) = pieces.next().await? {
+        if bytes.len() + piece.len() > LARGEST_MANIFEST {
+            return Err(large());
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes.into())
+}
+
+/// The media type that a manifest was pushed with, when the document does not say it and its shape says another.
+fn unusual_type(headers: &HeaderMap, bytes: &[u8], guessed: &str) -> Option<String> {
+    let pushed = headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
+    let own = serde_json::from_slice::<serde_json::Value>(bytes).ok()?.get("mediaType").is_some();
+    let usual = [OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_LIST].contains(&pushed);
+    (!own && usual && pushed != guessed).then(|| pushed.to_owned())
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 async fn open(state: &Arc<State>, repository: &Repository, id: String) -> Result<(Upload, Busy), Refusal> {
-    let busy = Busy::claim(state, &id).ok_or_else(|| {
+    let mut claimed = Busy::claim(state, &id);
+    // After a cut connection the request that it carried is over in a moment.
+    for _ in 0..WAITS_FOR_OTHERS {
+        if claimed.is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            claimed = Busy::claim(state, &id);
+        }
+    }
+    let busy = claimed.ok_or_else(|| {
         Refusal::new(StatusCode::CONFLICT, "BLOB_UPLOAD_INVALID", "another request works on this upload")
     })?;
     let repository = repository.clone();
@@ -164,39 +211,54 @@ async fn open(state: &Arc<State>, repository: &Repository, id: String) -> Result
     Ok((upload.ok_or_else(Refusal::unknown_upload)?, busy))
 }
 
-/// Refuses a piece that does not begin where the upload ends.
+/// Refuses a piece that does not begin where the upload ends, or is not as long as it says.
 fn in_order(headers: &HeaderMap, repository: &Repository, upload: &Upload) -> Result<(), Refusal> {
-    let Some(range) = headers.get(header::CONTENT_RANGE).and_then(|v| v.to_str().ok()) else { return Ok(()) };
-    let start = range.trim_start_matches("bytes ").split('-').next().and_then(|s| s.parse::<u64>().ok());
-    if start == Some(upload.offset()) {
-        return Ok(());
+    let Some(range) = headers.get(header::CONTENT_RANGE) else { return Ok(()) };
+    let invalid = |why: &str| Refusal::new(StatusCode::BAD_REQUEST, "BLOB_UPLOAD_INVALID", why);
+    let range = range.to_str().ok().and_then(content_range);
+    let (start, end) = range.ok_or_else(|| invalid("Content-Range is not `first-last`"))?;
+    if start != upload.offset() {
+        let status = StatusCode::RANGE_NOT_SATISFIABLE;
+        let refusal = Refusal::new(status, "BLOB_UPLOAD_INVALID", "not where the upload ends");
+        let refusal = refusal.with(header::LOCATION, location(repository, upload));
+        return Err(refusal.with(header::RANGE, so_far(upload)));
     }
-    let refusal = Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "BLOB_UPLOAD_INVALID", "not where the upload ends");
-    Err(refusal.with(header::LOCATION, location(repository, upload)).with(header::RANGE, so_far(upload)))
+    match length(headers) {
+        Some(length) if length != end - start + 1 => Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "SIZE_INVALID",
+            "Content-Length is not the length of Content-Range",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a body to an upload. What came before a break stays.
-async fn receive(mut upload: Upload, body: Body) -> Result<Upload, Refusal> {
-    let (to_disk, mut pieces) = mpsc::channel::<Bytes>(32);
+async fn receive(state: &Arc<State>, mut upload: Upload, body: Body) -> Result<Upload, Refusal> {
+    // Two pieces: one is written while the next arrives. More would only be memory.
+    let (to_disk, mut pieces) = mpsc::channel::<Bytes>(1);
     let writer = tokio::task::spawn_blocking(move || {
         while let Some(piece) = pieces.blocking_recv() {
             upload.append(&piece)?;
         }
         Ok::<_, RegistryError>(upload)
     });
-    let mut body = body.into_data_stream();
+    let mut body = Pieces::new(body, state.limits.idle);
     let mut broken = None;
-    while let Some(piece) = body.next().await {
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => {
-                broken = Some(Refusal::broken_body(error));
+    loop {
+        match body.next().await {
+            Ok(Some(piece)) => {
+                state.metrics.received(piece.len() as u64);
+                // The writer only hangs up when writing failed, and then says why below.
+                if to_disk.send(piece).await.is_err() {
+                    break;
+                }
+            }
+            Ok(None) => break,
+            Err(refusal) => {
+                broken = Some(refusal);
                 break;
             }
-        };
-        // The writer only hangs up when writing failed, and then says why below.
-        if to_disk.send(piece).await.is_err() {
-            break;
         }
     }
     drop(to_disk);

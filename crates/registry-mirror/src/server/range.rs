@@ -27,6 +27,16 @@ pub(super) fn requested(value: &str, size: u64) -> Range {
     }
 }
 
+/// Reads the `Content-Range` of a chunk, `first-last`, also in HTTP's own form `bytes first-last/size`.
+pub(super) fn content_range(value: &str) -> Option<(u64, u64)> {
+    let range = value.trim().trim_start_matches("bytes").trim_start();
+    let range = range.split_once('/').map_or(range, |(range, _)| range);
+    let (first, last) = range.split_once('-')?;
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<u64>().ok()).flatten();
+    let (first, last) = (number(first)?, number(last)?);
+    (first <= last && last < u64::MAX).then_some((first, last))
+}
+
 fn part(start: u64, end: u64, size: u64) -> Range {
     if start >= size { Range::Outside } else { Range::Part { start, length: end - start } }
 }
@@ -57,6 +67,22 @@ mod tests {
             assert_eq!(requested(value, 2048), wanted, "{value}");
         }
         assert_eq!(requested("bytes=0-", 0), Range::Outside);
+    }
+
+    #[test]
+    fn ranges_of_chunks() {
+        for (value, wanted) in [
+            ("0-4", Some((0, 4))),
+            ("bytes 5-9/*", Some((5, 9))),
+            ("5-4", None),
+            ("-4", None),
+            ("4-", None),
+            ("+1-2", None),
+            ("0-18446744073709551615", None),
+            ("", None),
+        ] {
+            assert_eq!(content_range(value), wanted, "{value}");
+        }
     }
 
     proptest! {

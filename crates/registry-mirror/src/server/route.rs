@@ -16,6 +16,7 @@ pub(super) enum Reference {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Route {
     Health,
+    Metrics,
     Base,
     Catalog,
     Tags(Repository),
@@ -44,6 +45,9 @@ impl Route {
         let path = percent_decode_str(path).decode_utf8().map_err(|_| NoRoute::Unknown)?;
         if path == "/healthz" {
             return Ok(Self::Health);
+        }
+        if path == "/metrics" {
+            return Ok(Self::Metrics);
         }
         let rest = match path.strip_prefix("/v2") {
             Some("" | "/") => return Ok(Self::Base),
@@ -77,6 +81,21 @@ impl Route {
             return Ok(Self::Manifest(name(repository)?, reference));
         }
         Err(NoRoute::Unknown)
+    }
+
+    /// Its kind, in a word.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Metrics => "metrics",
+            Self::Base => "base",
+            Self::Catalog => "catalog",
+            Self::Tags(_) => "tags",
+            Self::Manifest(..) => "manifest",
+            Self::Blob(..) => "blob",
+            Self::Uploads(_) | Self::Upload(..) => "upload",
+            Self::Referrers(..) => "referrers",
+        }
     }
 }
 

@@ -3,17 +3,21 @@
 
 use std::path::{Path, PathBuf};
 
+use super::portable;
 use crate::{Digest, Repository, Tag};
 
-/// Paths below a store's root.
+/// Paths below a store's root. Those over 260 characters are no matter on Windows: the standard library asks for them
+/// in the long form.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     v2: PathBuf,
+    /// Whether names are written so that every file system keeps them apart.
+    portable: bool,
 }
 
 impl Layout {
-    pub(super) fn new(root: &Path) -> Self {
-        Self { v2: root.join("docker/registry/v2") }
+    pub(super) fn new(root: &Path, portable: bool) -> Self {
+        Self { v2: root.join("docker/registry/v2"), portable }
     }
 
     pub(super) fn blobs(&self) -> PathBuf {
@@ -24,25 +28,47 @@ impl Layout {
         self.v2.join("repositories")
     }
 
+    /// Ours: locked for the moment in which garbage is removed.
+    pub(super) fn lease(&self) -> PathBuf {
+        self.v2.join("airlab.lock")
+    }
+
     pub(super) fn blob(&self, digest: &Digest) -> PathBuf {
         let hex = digest.hex();
         self.blobs().join(digest.algorithm().name()).join(&hex[..2]).join(hex).join("data")
     }
 
-    fn repository(&self, repository: &Repository) -> PathBuf {
-        self.repositories().join(repository.as_str())
+    pub(super) fn repository(&self, repository: &Repository) -> PathBuf {
+        repository.as_str().split('/').fold(self.repositories(), |dir, component| self.named(&dir, component))
+    }
+
+    pub(super) fn layers(&self, repository: &Repository) -> PathBuf {
+        self.repository(repository).join("_layers")
     }
 
     pub(super) fn layer_link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
-        linked(&self.repository(repository).join("_layers"), digest).join("link")
+        linked(&self.layers(repository), digest).join("link")
     }
 
     pub(super) fn uploads(&self, repository: &Repository) -> PathBuf {
         self.repository(repository).join("_uploads")
     }
 
+    pub(super) fn revisions(&self, repository: &Repository) -> PathBuf {
+        self.repository(repository).join("_manifests/revisions")
+    }
+
     pub(super) fn revision(&self, repository: &Repository, digest: &Digest) -> PathBuf {
-        linked(&self.repository(repository).join("_manifests/revisions"), digest)
+        linked(&self.revisions(repository), digest)
+    }
+
+    pub(super) fn revision_link(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.revision(repository, digest).join("link")
+    }
+
+    /// Ours: the media type with which a manifest was pushed that does not name its own.
+    pub(super) fn media_type(&self, repository: &Repository, digest: &Digest) -> PathBuf {
+        self.revision(repository, digest).join("airlab-media-type")
     }
 
     pub(super) fn tags(&self, repository: &Repository) -> PathBuf {
@@ -50,7 +76,7 @@ impl Layout {
     }
 
     pub(super) fn tag(&self, repository: &Repository, tag: &Tag) -> PathBuf {
-        self.tags(repository).join(tag.as_str())
+        self.named(&self.tags(repository), tag.as_str())
     }
 
     pub(super) fn tag_link(&self, repository: &Repository, tag: &Tag) -> PathBuf {
@@ -70,8 +96,36 @@ impl Layout {
         let name = format!("{}-{}", manifest.algorithm().name(), manifest.hex());
         self.referrers(repository, subject).join(name)
     }
+
+    /// A component below a folder. What was written in the portable form is found everywhere.
+    fn named(&self, dir: &Path, name: &str) -> PathBuf {
+        let safe = portable::encode(name);
+        let plain = dir.join(name);
+        if safe == name {
+            return plain;
+        }
+        let safe = dir.join(safe.as_ref());
+        if self.portable || (!plain.exists() && safe.exists()) { safe } else { plain }
+    }
 }
 
 fn linked(dir: &Path, digest: &Digest) -> PathBuf {
     dir.join(digest.algorithm().name()).join(digest.hex())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_from_windows_is_found_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let (repository, tag) = ("aux/x".parse().unwrap(), "V1".parse().unwrap());
+        let there = Layout::new(dir.path(), true).tag(&repository, &tag);
+        let here = Layout::new(dir.path(), false);
+        assert!(here.tag(&repository, &tag).ends_with("repositories/aux/x/_manifests/tags/V1"));
+        std::fs::create_dir_all(&there).unwrap();
+        assert!(there.ends_with("repositories/^0^aux^/x/_manifests/tags/^1^v1^"));
+        assert_eq!(here.tag(&repository, &tag), there);
+    }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Manifest, Store};
-use crate::{RegistryError, Repository, Tag};
+use super::{Manifest, Store, portable};
+use crate::digest::Algorithm;
+use crate::{Digest, RegistryError, Repository, Tag};
 
 /// A repository and its tags.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,23 +56,31 @@ impl Store {
 
     /// Names of all repositories, sorted.
     pub(crate) fn repositories(&self) -> Result<Vec<Repository>, RegistryError> {
+        self.repositories_with(&["_manifests"])
+    }
+
+    /// Names of all folders of repositories that have one of these parts, sorted.
+    pub(super) fn repositories_with(&self, parts: &[&str]) -> Result<Vec<Repository>, RegistryError> {
         let mut found = Vec::new();
-        find_repositories(&self.layout.repositories(), "", &mut found)?;
+        find_repositories(&self.layout.repositories(), "", parts, &mut found)?;
         found.sort();
+        found.dedup();
         Ok(found)
     }
 
     /// Tags of a repository, sorted; none for a repository that is not there.
     pub(crate) fn tags(&self, repository: &Repository) -> Result<Vec<Tag>, RegistryError> {
-        let mut tags: Vec<Tag> =
-            names(&self.layout.tags(repository))?.iter().filter_map(|name| name.parse().ok()).collect();
+        let names = names(&self.layout.tags(repository))?;
+        let mut tags: Vec<Tag> = names.iter().filter_map(|name| portable::decode(name)?.parse().ok()).collect();
         tags.retain(|tag| self.layout.tag_link(repository, tag).exists());
+        tags.sort();
+        tags.dedup();
         Ok(tags)
     }
 
     /// Whether anything was ever pushed to a repository.
     pub(crate) fn has_repository(&self, repository: &Repository) -> bool {
-        self.layout.repositories().join(repository.as_str()).join("_manifests").is_dir()
+        self.layout.repository(repository).join("_manifests").is_dir()
     }
 
     fn size_below(&self, repository: &Repository, manifest: &Manifest) -> u64 {
@@ -82,6 +91,16 @@ impl Store {
         });
         blobs + children.sum::<u64>()
     }
+}
+
+/// The digests for which a folder has a folder, `<algorithm>/<hex>`, sorted.
+pub(super) fn digests(dir: &Path) -> Result<Vec<Digest>, RegistryError> {
+    let mut found = Vec::new();
+    for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
+        let names = names(&dir.join(algorithm.name()))?;
+        found.extend(names.iter().filter_map(|hex| format!("{}:{hex}", algorithm.name()).parse::<Digest>().ok()));
+    }
+    Ok(found)
 }
 
 /// Names in a folder, sorted; none for a folder that is not there.
@@ -98,13 +117,14 @@ pub(super) fn names(dir: &Path) -> Result<Vec<String>, RegistryError> {
     Ok(names)
 }
 
-fn find_repositories(dir: &Path, name: &str, found: &mut Vec<Repository>) -> Result<(), RegistryError> {
+fn find_repositories(dir: &Path, name: &str, parts: &[&str], found: &mut Vec<Repository>) -> Result<(), RegistryError> {
     for child in names(dir)? {
-        if child == "_manifests" {
+        if parts.contains(&child.as_str()) {
             found.extend(name.parse::<Repository>().ok());
         } else if !child.starts_with(['_', '.']) && dir.join(&child).is_dir() {
-            let deeper = if name.is_empty() { child.clone() } else { format!("{name}/{child}") };
-            find_repositories(&dir.join(&child), &deeper, found)?;
+            let Some(component) = portable::decode(&child) else { continue };
+            let deeper = if name.is_empty() { component.into_owned() } else { format!("{name}/{component}") };
+            find_repositories(&dir.join(&child), &deeper, parts, found)?;
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Manifests: what they say, and how the store keeps them. Bytes are never rewritten: they are the digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde::{Deserialize, Serialize};
@@ -133,7 +133,7 @@ impl Store {
         subject: Option<&Digest>,
     ) -> Result<bool, RegistryError> {
         let mut changed = self.write_blob(digest, bytes)?;
-        let revision = self.layout.revision(repository, digest).join("link");
+        let revision = self.layout.revision_link(repository, digest);
         changed |= !revision.exists();
         self.link(&revision, digest)?;
         if let Some(subject) = subject {
@@ -153,9 +153,35 @@ impl Store {
         self.read_link(&self.layout.tag_link(repository, tag))
     }
 
+    /// Whether a repository has a manifest.
+    pub(crate) fn has_manifest(&self, repository: &Repository, digest: &Digest) -> bool {
+        self.layout.revision_link(repository, digest).exists()
+    }
+
+    /// Keeps the media type of a manifest that does not name its own and is not of the usual kind.
+    pub(crate) fn set_media_type(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        media_type: &str,
+    ) -> Result<(), RegistryError> {
+        let path = self.layout.media_type(repository, digest);
+        super::durable::write(&path, media_type.as_bytes()).map_err(RegistryError::file(&path, "write"))
+    }
+
+    /// The media type kept for a manifest, if any.
+    pub(crate) fn media_type(&self, repository: &Repository, digest: &Digest) -> Option<String> {
+        fs::read_to_string(self.layout.media_type(repository, digest)).ok()
+    }
+
+    /// A repository's manifest that somebody is about to rely on stays for a while; says whether it is there.
+    pub(crate) fn rely_on_manifest(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        Ok(self.keep(&self.layout.revision_link(repository, digest))?.is_some())
+    }
+
     /// The bytes of a repository's manifest.
     pub(crate) fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Vec<u8>>, RegistryError> {
-        if !self.layout.revision(repository, digest).join("link").exists() {
+        if !self.has_manifest(repository, digest) {
             return Ok(None);
         }
         self.read_blob(digest).map(Some)
@@ -201,17 +227,27 @@ impl Store {
         remove(&self.layout.revision(repository, digest))
     }
 
-    /// The manifests of a repository that name `subject`, sorted by digest.
+    /// The manifests of a repository that name `subject`, sorted by digest: those pushed here, and those that a client
+    /// of a registry without this list wrote down under the subject's tag (OCI distribution specification,
+    /// "Referrers Tag Schema").
     pub(crate) fn referrers(
         &self,
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Vec<Descriptor>, RegistryError> {
+        let names = super::listing::names(&self.layout.referrers(repository, subject))?;
+        let mut digests: BTreeSet<Digest> = names.iter().filter_map(|n| n.replacen('-', ":", 1).parse().ok()).collect();
+        let tag = format!("{}-{}", subject.algorithm().name(), &subject.hex()[..64]);
+        if let Some(index) = tag.parse().ok().map(|tag| self.resolve(repository, &tag)).transpose()?.flatten() {
+            let index = self.manifest(repository, &index)?.and_then(|bytes| Manifest::parse(&bytes).ok());
+            let children = index.as_ref().map(Manifest::children).unwrap_or_default();
+            digests.extend(children.iter().filter_map(|child| child.digest().ok()));
+        }
         let mut found = Vec::new();
-        for name in super::listing::names(&self.layout.referrers(repository, subject))? {
-            let Ok(digest) = name.replacen('-', ":", 1).parse::<Digest>() else { continue };
+        for digest in digests {
             let Some(bytes) = self.manifest(repository, &digest)? else { continue };
-            if let Ok(manifest) = Manifest::parse(&bytes) {
+            let Ok(manifest) = Manifest::parse(&bytes) else { continue };
+            if manifest.subject.as_ref().is_some_and(|s| s.digest == subject.to_string()) {
                 found.push(manifest.describe(&digest, bytes.len() as u64));
             }
         }

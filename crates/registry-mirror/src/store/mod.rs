@@ -2,9 +2,12 @@
 
 mod artifact;
 mod durable;
+mod garbage;
 mod layout;
+mod lease;
 mod listing;
 mod manifest;
+mod portable;
 mod upload;
 mod verify;
 
@@ -13,6 +16,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 pub use artifact::{Blob, Part, PutArtifact};
+pub use garbage::{Collected, GarbageSpec};
 pub use listing::{CatalogEntry, TaggedImage};
 pub(crate) use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
 pub(crate) use upload::Upload;
@@ -41,7 +45,7 @@ impl Store {
     /// # Errors
     /// [`RegistryError::File`] where they cannot be made.
     pub fn open(root: &Path) -> Result<Self, RegistryError> {
-        let layout = layout::Layout::new(root);
+        let layout = layout::Layout::new(root, cfg!(windows));
         for dir in [layout.blobs(), layout.repositories()] {
             fs::create_dir_all(&dir).map_err(RegistryError::file(&dir, "write"))?;
         }
@@ -56,6 +60,24 @@ impl Store {
     /// Size of a blob, if the store has it for any repository.
     pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
         fs::metadata(self.layout.blob(digest)).ok().map(|m| m.len())
+    }
+
+    /// Size of a blob of a repository that somebody is about to rely on: it stays for as long as the collector of
+    /// garbage gives young things.
+    pub(crate) fn relied_on(&self, repository: &Repository, digest: &Digest) -> Result<Option<u64>, RegistryError> {
+        if self.keep(&self.layout.layer_link(repository, digest))?.is_none() {
+            return Ok(None);
+        }
+        self.keep(&self.layout.blob(digest))
+    }
+
+    /// Makes a blob that the store has for any repository one of this repository's; says whether it was there.
+    pub(crate) fn mount(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        let there = self.keep(&self.layout.blob(digest))?.is_some();
+        if there {
+            self.link_blob(repository, digest)?;
+        }
+        Ok(there)
     }
 
     /// Size of a blob of a repository.
@@ -87,7 +109,7 @@ impl Store {
     /// Writes a small blob; says whether it is new.
     fn write_blob(&self, digest: &Digest, bytes: &[u8]) -> Result<bool, RegistryError> {
         let path = self.layout.blob(digest);
-        if fs::metadata(&path).is_ok_and(|m| m.len() == bytes.len() as u64) {
+        if self.keep(&path)? == Some(bytes.len() as u64) {
             return Ok(false);
         }
         durable::write(&path, bytes).map_err(RegistryError::file(&path, "write"))?;
@@ -97,7 +119,7 @@ impl Store {
     /// Writes a link file; one that is right already is left alone.
     fn link(&self, path: &Path, digest: &Digest) -> Result<(), RegistryError> {
         let text = digest.to_string();
-        if fs::read_to_string(path).is_ok_and(|old| old == text) {
+        if fs::read_to_string(path).is_ok_and(|old| old == text) && self.keep(path)?.is_some() {
             return Ok(());
         }
         durable::write(path, text.as_bytes()).map_err(RegistryError::file(path, "write"))

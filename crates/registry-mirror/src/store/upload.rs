@@ -1,8 +1,9 @@
 //! A blob on its way into the store.
 
 use std::fs::{self, File};
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{Store, durable};
 use crate::digest::{Algorithm, Hasher};
@@ -39,24 +40,32 @@ impl Store {
         let uploads = self.layout.uploads(repository);
         getrandom::fill(&mut random)
             .map_err(|e| RegistryError::file(&uploads, "write")(std::io::Error::other(e.to_string())))?;
-        let id = format!("{front}{}", crate::digest::to_hex(&random));
+        let id = format!("{front}{}", new_id(random));
         let dir = uploads.join(&id);
-        fs::create_dir_all(&dir).map_err(RegistryError::file(&dir, "write"))?;
         let data = dir.join("data");
-        let file = File::create_new(&data).map_err(RegistryError::file(&data, "write"))?;
+        // The end of another upload may take the folder away in between.
+        let make = || fs::create_dir_all(&dir).and_then(|()| File::create_new(&data));
+        let missing = |made: &io::Result<File>| made.as_ref().is_err_and(|e| e.kind() == ErrorKind::NotFound);
+        let mut file = make();
+        for _ in 0..10 {
+            if missing(&file) {
+                file = make();
+            }
+        }
+        let file = file.map_err(RegistryError::file(&data, "write"))?;
         let hasher = Some(Hasher::new(algorithm));
         Ok(Upload { store: self.clone(), repository: repository.clone(), id, dir, file, offset: 0, hasher })
     }
 
     /// An upload that was begun before.
     pub(crate) fn open_upload(&self, repository: &Repository, id: &str) -> Result<Option<Upload>, RegistryError> {
-        if id.len() != 32 || !id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        if !is_id(id) {
             return Ok(None);
         }
         let dir = self.layout.uploads(repository).join(id);
         let data = dir.join("data");
         let mut file = match File::options().write(true).open(&data) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             other => other.map_err(RegistryError::file(&data, "read"))?,
         };
         let offset = file.seek(SeekFrom::End(0)).map_err(RegistryError::file(&data, "read"))?;
@@ -75,6 +84,20 @@ impl Store {
         }
         Ok(())
     }
+}
+
+/// Whether a text has the form of an upload's name, as UUIDs are written.
+fn is_id(id: &str) -> bool {
+    let hyphen = |i: usize| matches!(i, 8 | 13 | 18 | 23);
+    id.len() == 36 && id.bytes().enumerate().all(|(i, b)| if hyphen(i) { b == b'-' } else { b.is_ascii_hexdigit() })
+}
+
+/// A random UUID (RFC 9562, version 4).
+fn new_id(mut bytes: [u8; 16]) -> String {
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = crate::digest::to_hex(&bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
 impl Upload {
@@ -113,8 +136,11 @@ impl Upload {
             return Err(error);
         }
         let target = self.store.layout.blob(wanted);
-        if !target.exists() {
-            self.file.sync_all().map_err(RegistryError::file(&self.dir, "write"))?;
+        // One of another size is what a bad disk left.
+        if self.store.keep(&target)? != Some(self.offset) {
+            // The last byte may have come long ago; from now on the blob is relied on.
+            let young = self.file.set_modified(SystemTime::now()).and_then(|()| self.file.sync_all());
+            young.map_err(RegistryError::file(&self.dir, "write"))?;
             durable::rename(&self.dir.join("data"), &target).map_err(RegistryError::file(&target, "write"))?;
         }
         self.store.link_blob(&self.repository, wanted)?;

@@ -1,10 +1,11 @@
 //! Reading everything once more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::Serialize;
 
-use super::listing::names;
+use super::listing::{digests, names};
 use super::{Manifest, Store};
 use crate::digest::Algorithm;
 use crate::{Digest, RegistryError, Repository};
@@ -19,14 +20,33 @@ pub enum Finding {
         digest: String,
         /// The digest of its content.
         got: String,
+        /// Who uses it: `repository@digest` of every manifest that names it, or is it.
+        used_by: Vec<String>,
     },
-    /// A manifest names a blob that is not there, or a tag names a manifest that is not.
+    /// A manifest names a blob that is not there, a tag names a manifest that is not, or a repository has a blob of
+    /// which the content is gone.
     Missing {
-        /// Who needs it: `repository:tag` or `repository@digest`.
+        /// Who needs it: `repository:tag`, `repository@digest` or `repository`.
         needed_by: String,
         /// The digest that is missing.
         digest: String,
     },
+    /// A tag's file does not hold a digest.
+    BadLink {
+        /// `repository:tag`.
+        tag: String,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged { digest, used_by, .. } if used_by.is_empty() => write!(f, "{digest} is damaged"),
+            Self::Damaged { digest, used_by, .. } => write!(f, "{digest} is damaged ({})", used_by.join(", ")),
+            Self::Missing { needed_by, digest } => write!(f, "{needed_by} needs {digest}"),
+            Self::BadLink { tag } => write!(f, "{tag} holds no digest"),
+        }
+    }
 }
 
 /// What [`Store::verify`] saw.
@@ -40,74 +60,98 @@ pub struct Verified {
     pub findings: BTreeSet<Finding>,
 }
 
+/// Digest in the path and digest of the content of blobs that are damaged, with their users.
+type Damage = BTreeMap<Digest, (Digest, BTreeSet<String>)>;
+
 impl Store {
-    /// Hashes every blob and follows every tag. Blocks for as long as reading the whole store takes. An index may
-    /// name manifests that are not here (other platforms); a manifest must have its config and layers.
+    /// Hashes every blob and follows every tag, manifest and link. Blocks for as long as reading the whole store takes.
+    /// An index may name manifests that are not here (other platforms); a manifest must have its config and layers.
     ///
     /// # Errors
     /// [`RegistryError::File`] for a store that cannot be read.
     pub fn verify(&self) -> Result<Verified, RegistryError> {
         let mut seen = Verified::default();
+        let mut damage = self.hash_all(&mut seen)?;
+        for repository in self.repositories_with(&["_manifests", "_layers"])? {
+            self.verify_repository(&repository, &mut damage, &mut seen.findings)?;
+        }
+        seen.findings.extend(damage.into_iter().map(|(digest, (got, used_by))| Finding::Damaged {
+            digest: digest.to_string(),
+            got: got.to_string(),
+            used_by: used_by.into_iter().collect(),
+        }));
+        Ok(seen)
+    }
+
+    fn hash_all(&self, seen: &mut Verified) -> Result<Damage, RegistryError> {
+        let mut damage = Damage::new();
         for algorithm in [Algorithm::Sha256, Algorithm::Sha512] {
             let dir = self.layout.blobs().join(algorithm.name());
             for prefix in names(&dir)? {
                 for hex in names(&dir.join(prefix))? {
                     let Ok(digest) = format!("{}:{hex}", algorithm.name()).parse::<Digest>() else { continue };
                     // A folder without content is what is left of a lost blob; whoever needs it is found below.
-                    if self.blob_size(&digest).is_none() {
-                        continue;
-                    }
-                    let file = self.open_blob(&digest)?;
+                    let Ok(file) = self.open_blob(&digest) else { continue };
                     let path = self.layout.blob(&digest);
                     let (got, size) = Digest::of_reader(algorithm, file).map_err(RegistryError::file(&path, "read"))?;
                     seen.blobs += 1;
                     seen.bytes += size;
                     if got != digest {
-                        seen.findings.insert(Finding::Damaged { digest: digest.to_string(), got: got.to_string() });
+                        damage.insert(digest, (got, BTreeSet::new()));
                     }
                 }
             }
         }
-        for repository in self.repositories()? {
-            for tag in self.tags(&repository)? {
-                if let Some(digest) = self.resolve(&repository, &tag)? {
-                    self.follow(&repository, &digest, &format!("{repository}:{tag}"), false, &mut seen.findings)?;
-                }
-            }
-        }
-        Ok(seen)
+        Ok(damage)
     }
 
-    fn follow(
+    fn verify_repository(
         &self,
         repository: &Repository,
-        digest: &Digest,
-        needed_by: &str,
-        optional: bool,
+        damage: &mut Damage,
         findings: &mut BTreeSet<Finding>,
     ) -> Result<(), RegistryError> {
-        let missing = |digest: &str, by: &str| Finding::Missing { needed_by: by.to_owned(), digest: digest.to_owned() };
-        let there = self.blob_size(digest).is_some();
-        let Some(bytes) = self.manifest(repository, digest).ok().flatten().filter(|_| there) else {
-            if !optional {
-                findings.insert(missing(&digest.to_string(), needed_by));
+        let mut need = |digest: &Digest, needed_by: String, there: bool| {
+            if let Some((_, users)) = damage.get_mut(digest) {
+                users.insert(needed_by);
+            } else if !there {
+                findings.insert(Finding::Missing { needed_by, digest: digest.to_string() });
             }
-            return Ok(());
         };
-        // A manifest that does not parse is a damaged blob, which is already a finding.
-        let Ok(manifest) = Manifest::parse(&bytes) else { return Ok(()) };
-        let this = format!("{repository}@{digest}");
-        for blob in manifest.blobs() {
-            let size = blob.digest().ok().and_then(|d| self.repository_blob(repository, &d));
-            if size.is_none() {
-                findings.insert(missing(&blob.digest, &this));
+        let mut named = BTreeSet::new();
+        for digest in digests(&self.layout.revisions(repository))? {
+            let this = format!("{repository}@{digest}");
+            if !self.has_manifest(repository, &digest) {
+                continue;
+            }
+            need(&digest, this.clone(), self.blob_size(&digest).is_some());
+            // A manifest that does not parse is a damaged blob, which is already a finding.
+            let bytes = self.read_blob(&digest).ok();
+            let Some(Ok(manifest)) = bytes.map(|bytes| Manifest::parse(&bytes)) else { continue };
+            for blob in manifest.blobs() {
+                let Ok(digest) = blob.digest() else { continue };
+                need(&digest, this.clone(), self.repository_blob(repository, &digest).is_some());
+                named.insert(digest);
             }
         }
-        for child in manifest.children() {
-            if let Ok(child) = child.digest() {
-                self.follow(repository, &child, &this, true, findings)?;
+        for digest in digests(&self.layout.layers(repository))? {
+            let linked = self.layout.layer_link(repository, &digest).exists();
+            if linked && !named.contains(&digest) && self.blob_size(&digest).is_none() {
+                need(&digest, repository.to_string(), false);
             }
         }
+        let mut bad = Vec::new();
+        for tag in self.tags(repository)? {
+            match self.resolve(repository, &tag) {
+                Ok(Some(digest)) => {
+                    let there = self.has_manifest(repository, &digest) && self.blob_size(&digest).is_some();
+                    need(&digest, format!("{repository}:{tag}"), there);
+                }
+                Ok(None) => {}
+                Err(_) => bad.push(Finding::BadLink { tag: format!("{repository}:{tag}") }),
+            }
+        }
+        findings.extend(bad);
         Ok(())
     }
 }

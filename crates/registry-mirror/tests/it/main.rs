@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod garbage;
+mod hostile;
 mod images;
+mod life;
 mod mirroring;
 mod pull;
 mod push;
 mod skopeo;
+mod spec;
+mod users;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
@@ -25,9 +30,27 @@ struct Lab {
 impl Lab {
     /// Must be called inside a runtime.
     fn start() -> Self {
+        Self::start_as(|_| {})
+    }
+
+    fn start_as(change: impl FnOnce(&mut ServeSpec)) -> Self {
+        Self::serve(tempfile::tempdir().unwrap(), change)
+    }
+
+    /// The same store, served by another server.
+    async fn restarted(self) -> Self {
+        self.restarted_as(|_| {}).await
+    }
+
+    async fn restarted_as(self, change: impl FnOnce(&mut ServeSpec)) -> Self {
+        self.serving.until(std::future::ready(()), Duration::from_millis(200)).await.unwrap();
+        Self::serve(self.dir, change)
+    }
+
+    fn serve(dir: tempfile::TempDir, change: impl FnOnce(&mut ServeSpec)) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let dir = tempfile::tempdir().unwrap();
-        let spec = serve_spec(dir.path());
+        let mut spec = serve_spec(dir.path());
+        change(&mut spec);
         let ca_pem = std::fs::read_to_string(dir.path().join("pki/ca.crt")).unwrap();
         let serving = serve(&spec).unwrap();
         let ca = reqwest::Certificate::from_pem(ca_pem.as_bytes()).unwrap();
@@ -66,14 +89,10 @@ fn serve_spec(dir: &Path) -> ServeSpec {
     let authority = pki::AuthoritySpec { name: "test".into(), networks: vec![(localhost, 8)], domains: vec![] };
     let authority = pki::Authority::ensure(&dir.join("pki"), &authority, SystemTime::now()).unwrap();
     let identity = authority.issue_server("registry", &["127.0.0.1".into()], SystemTime::now()).unwrap();
-    ServeSpec {
-        address: localhost,
-        port: 0,
-        store: dir.join("store"),
-        cert_pem: identity.cert_pem().into(),
-        key_pem: identity.key_pem().clone(),
-        log: Some(dir.join("access.log")),
-    }
+    let address = std::net::SocketAddr::from((localhost, 0));
+    let mut spec = ServeSpec::new(address, dir.join("store"), identity.cert_pem().into(), identity.key_pem().clone());
+    spec.log = Some(dir.join("access.log"));
+    spec
 }
 
 /// Runs a program off the runtime's threads; panics when it fails.

@@ -88,9 +88,9 @@ async fn lists_are_sorted_and_paged() {
     };
     assert_eq!(json("/v2/_catalog").await.0["repositories"], serde_json::json!(["a", "b", "b/deep/er"]));
     let (page, link) = json("/v2/a/tags/list?n=2").await;
-    assert_eq!(page, serde_json::json!({ "name": "a", "tags": ["V2", "v10"] }));
-    assert_eq!(link.unwrap(), "</v2/a/tags/list?n=2&last=v10>; rel=\"next\"");
-    assert_eq!(json("/v2/a/tags/list?n=2&last=v10").await, (serde_json::json!({ "name": "a", "tags": ["v2"] }), None));
+    assert_eq!(page, serde_json::json!({ "name": "a", "tags": ["v10", "V2"] }));
+    assert_eq!(link.unwrap(), "</v2/a/tags/list?n=2&last=V2>; rel=\"next\"");
+    assert_eq!(json("/v2/a/tags/list?n=2&last=V2").await, (serde_json::json!({ "name": "a", "tags": ["v2"] }), None));
     let unknown = lab.client.get(lab.url("/v2/nobody/tags/list")).send().await.unwrap();
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
     let error: serde_json::Value = unknown.json().await.unwrap();

@@ -1,6 +1,7 @@
 //! The command line of `registry-mirror`.
 
 mod catalog;
+mod garbage;
 mod mirror;
 mod serve;
 mod verify;
@@ -27,6 +28,8 @@ enum Verb {
     Mirror(mirror::Mirror),
     /// List what a store holds
     Catalog(InStore),
+    /// Remove what nobody can ask for any more, also while the store is served
+    Gc(garbage::Garbage),
     /// Hash everything in a store and follow every tag
     Verify(InStore),
     /// Print the registries.yaml with which k3s nodes use a registry
@@ -60,6 +63,7 @@ pub fn main() -> ExitCode {
             Verb::Serve(args) => serve::serve_until_told(&ui, args).await,
             Verb::Mirror(args) => mirror::bring(&ui, args).await,
             Verb::Catalog(args) => catalog::catalog(&ui, &args.store).await,
+            Verb::Gc(args) => garbage::collect(&ui, &args).await,
             Verb::Verify(args) => verify::verify(&ui, &args.store).await,
             Verb::Registries(args) => {
                 let RegistriesYaml { endpoint, ca_file, mirrored } = args;

@@ -1,10 +1,10 @@
 //! `registry-mirror serve`.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use registry_mirror::{ServeSpec, serve, shutdown_signal};
+use registry_mirror::{GarbageSpec, ServeSpec, serve, shutdown_signal};
 
 use super::read;
 use crate::{Ended, Ui, exit};
@@ -35,17 +35,34 @@ pub(super) struct Serve {
     /// File that gets this process's id once the port is taken, before the first answer
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
+    /// Refuse pushes and deletions
+    #[arg(long)]
+    read_only: bool,
+    /// Who may use it: `user:hash` lines with bcrypt hashes, as `htpasswd -B` writes them
+    #[arg(long, value_name = "FILE")]
+    htpasswd: Option<PathBuf>,
+    /// Collect garbage this often while serving
+    #[arg(long, value_name = "HOURS", value_parser = hours)]
+    gc_every: Option<f64>,
+    /// Manifests that no tag leads to are garbage too
+    #[arg(long, requires = "gc_every")]
+    gc_untagged: bool,
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    text.parse().ok().filter(|hours| (0.0003..100_000.0).contains(hours)).ok_or_else(|| "not a number of hours".into())
 }
 
 pub(super) async fn serve_until_told(ui: &Ui, args: Serve) -> Ended {
-    let spec = ServeSpec {
-        address: args.address,
-        port: args.port,
-        store: args.store,
-        cert_pem: read(&args.cert)?,
-        key_pem: read(&args.key)?.into(),
-        log: args.log,
-    };
+    let address = SocketAddr::from((args.address, args.port));
+    let mut spec = ServeSpec::new(address, args.store, read(&args.cert)?, read(&args.key)?.into());
+    spec.log = args.log;
+    spec.read_only = args.read_only;
+    spec.htpasswd = args.htpasswd;
+    spec.garbage = args.gc_every.map(|hours| {
+        let garbage = GarbageSpec { untagged: args.gc_untagged, ..GarbageSpec::default() };
+        (Duration::from_secs_f64(hours * 3600.0), garbage)
+    });
     let serving = serve(&spec)?;
     if let Some(path) = &args.pid_file {
         machine::write_file(path, std::process::id().to_string().as_bytes(), 0o644)?;
