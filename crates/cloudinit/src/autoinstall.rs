@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::seed::INSTALLED;
-use crate::{CloudConfig, NetworkConfig, NodeSpec};
+use crate::{CloudConfig, GoldenSpec, NetworkConfig, NodeSpec, golden};
 
 /// An unattended installation onto the whole first disk, without any mirror. There is no `identity` section: its
 /// password would be mandatory; the user comes from the first-boot cloud-config instead.
@@ -18,9 +18,28 @@ pub struct Autoinstall {
     apt: Apt,
     storage: Storage,
     ssh: Ssh,
-    late_commands: Vec<String>,
-    user_data: CloudConfig,
+    late_commands: Vec<LateCommand>,
+    user_data: FirstBoot,
     shutdown: &'static str,
+}
+
+/// A line for the installer's shell, or a program with its arguments.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub(crate) enum LateCommand {
+    Line(String),
+    Argv(Vec<String>),
+}
+
+/// What the installed system finds at its first boot.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+enum FirstBoot {
+    Node(Box<CloudConfig>),
+    /// Never applied; without a user-data section the installer would insist on an identity.
+    Nobody {
+        users: [(); 0],
+    },
 }
 
 #[derive(Clone, Serialize)]
@@ -67,20 +86,38 @@ impl Autoinstall {
     /// The installation of this node. `hash` is what its markers will hold.
     pub(crate) fn of(node: &NodeSpec, hash: &str) -> Self {
         let folder = INSTALLED.rsplit_once('/').map_or("/", |(folder, _)| folder);
+        let late_commands = vec![
+            LateCommand::Line(format!("curtin in-target --target=/target -- mkdir -p {folder}")),
+            LateCommand::Line(format!("curtin in-target --target=/target -- sh -c 'echo {hash} > {INSTALLED}'")),
+        ];
+        Self {
+            late_commands,
+            user_data: FirstBoot::Node(Box::new(CloudConfig::of(node, hash))),
+            ..Self::base(&node.locale, &node.keyboard, NetworkConfig::of(node))
+        }
+    }
+
+    /// The installation of the machine that all nodes are clones of. It ends switched off, before any first boot.
+    pub(crate) fn golden(spec: &GoldenSpec, hash: &str) -> Self {
+        Self {
+            late_commands: golden::late_commands(spec, hash),
+            shutdown: "poweroff",
+            ..Self::base(&spec.locale, &spec.keyboard, NetworkConfig::none())
+        }
+    }
+
+    fn base(locale: &str, keyboard: &str, network: NetworkConfig) -> Self {
         Self {
             version: 1,
-            locale: node.locale.clone(),
-            keyboard: Keyboard { layout: node.keyboard.clone() },
+            locale: locale.to_owned(),
+            keyboard: Keyboard { layout: keyboard.to_owned() },
             refresh_installer: RefreshInstaller { update: false },
-            network: NetworkConfig::of(node),
+            network,
             apt: Apt { fallback: "offline-install", geoip: false },
             storage: Storage { layout: Layout { name: "direct" }, swap: Swap { size: 0 } },
             ssh: Ssh { install_server: true, allow_pw: false },
-            late_commands: vec![
-                format!("curtin in-target --target=/target -- mkdir -p {folder}"),
-                format!("curtin in-target --target=/target -- sh -c 'echo {hash} > {INSTALLED}'"),
-            ],
-            user_data: CloudConfig::of(node, hash),
+            late_commands: Vec::new(),
+            user_data: FirstBoot::Nobody { users: [] },
             shutdown: "reboot",
         }
     }

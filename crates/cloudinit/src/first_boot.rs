@@ -13,6 +13,8 @@ pub struct CloudConfig {
     preserve_hostname: bool,
     manage_etc_hosts: bool,
     timezone: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<String>,
     users: Vec<User>,
     disable_root: bool,
     ssh_pwauth: bool,
@@ -92,11 +94,37 @@ impl CloudConfig {
         runcmd.extend(node.units.iter().map(|unit| words(&["systemctl", "enable", "--now", unit])));
         // Last: whoever sees the marker knows that all before it has been tried.
         runcmd.push(words(&["install", "-D", "-m", "0644", SEED_HASH, READY]));
+        Self { write_files: files.map(WriteFile::from).collect(), runcmd, ..Self::base(node) }
+    }
+
+    /// The first boot of a clone: what makes it this node and no other. The rest came with the machine it was cloned
+    /// from ([`crate::golden()`]).
+    pub(crate) fn of_clone(node: &NodeSpec, hash: &str) -> Self {
+        let mark = NodeFile::new(SEED_HASH, format!("{hash}\n"), 0o644);
+        let start = ["systemctl", "start"].into_iter().chain(node.units.iter().map(String::as_str));
+        let mut runcmd = vec![words(&start.collect::<Vec<_>>())];
+        runcmd.retain(|_| !node.units.is_empty());
+        // Later boots find no seed: the CD drives are empty then. cloud-init would take that for a new machine, with new
+        // host keys. Ubuntu's own installer ends a first boot the same way.
+        runcmd.push(words(&["touch", "/etc/cloud/cloud-init.disabled"]));
+        runcmd.push(words(&["install", "-D", "-m", "0644", SEED_HASH, READY]));
+        // The locale is a matter of cloud-init's even where the installer was told.
+        Self {
+            locale: Some(node.locale.clone()),
+            ca_certs: None,
+            write_files: vec![mark.into()],
+            runcmd,
+            ..Self::base(node)
+        }
+    }
+
+    fn base(node: &NodeSpec) -> Self {
         Self {
             hostname: node.hostname.clone(),
             preserve_hostname: false,
             manage_etc_hosts: true,
             timezone: node.timezone.clone(),
+            locale: None,
             users: vec![User {
                 name: node.user.clone(),
                 gecos: "airlab".into(),
@@ -119,8 +147,8 @@ impl CloudConfig {
             ntp: Ntp { enabled: false },
             package_update: false,
             package_upgrade: false,
-            write_files: files.map(WriteFile::from).collect(),
-            runcmd,
+            write_files: Vec::new(),
+            runcmd: Vec::new(),
         }
     }
 }

@@ -44,6 +44,11 @@ struct Nameservers {
 }
 
 impl NetworkConfig {
+    /// No interface at all: nothing waits for a network that is not there.
+    pub fn none() -> Self {
+        Self { version: 2, ethernets: BTreeMap::new() }
+    }
+
     /// The network of this node.
     pub fn of(node: &NodeSpec) -> Self {
         let nic = Ethernet {

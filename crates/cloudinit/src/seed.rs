@@ -5,7 +5,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use steps::Problem;
 
-use crate::{Autoinstall, NetworkConfig, NodeSpec};
+use crate::{Autoinstall, CloudConfig, GoldenSpec, NetworkConfig, NodeFile, NodeSpec};
 
 /// Written into the installed system by the installer's last commands; holds the seed's content hash.
 pub const INSTALLED: &str = "/var/lib/airlab/installed";
@@ -94,29 +94,58 @@ struct MetaData {
 /// ```
 pub fn seed(node: &NodeSpec) -> Result<Seed, SeedError> {
     check(node)?;
-    let blank = render(node, &"0".repeat(64))?;
+    let user_data = |hash: &str| UserData { autoinstall: Autoinstall::of(node, hash) };
+    sealed(&node.hostname, &NetworkConfig::of(node), user_data)
+}
+
+/// Makes the seed of a node that is a clone of the machine that [`golden`] installs: its `user-data` is the cloud-config
+/// of the first boot itself, and holds only what makes the node this one. Of `files` and `trusted_cas` nothing is in it.
+///
+/// ```
+/// # let mut node = cloudinit::NodeSpec::new("worker1", "192.168.6.11".parse().unwrap());
+/// # node.authorized_keys.push("ssh-ed25519 AAAA... lab".into());
+/// # node.host_key_public = "ssh-ed25519 AAAA... worker1".into();
+/// # node.host_key_private = "-----BEGIN OPENSSH PRIVATE KEY-----\n...".into();
+/// use secrecy::ExposeSecret;
+/// let seed = cloudinit::clone_seed(&node).unwrap();
+/// assert!(seed.user_data.expose_secret().starts_with("#cloud-config\nhostname: worker1\n"));
+/// ```
+pub fn clone_seed(node: &NodeSpec) -> Result<Seed, SeedError> {
+    check(node)?;
+    sealed(&node.hostname, &NetworkConfig::of(node), |hash| CloudConfig::of_clone(node, hash))
+}
+
+/// Makes the seed that installs the machine of which nodes are cloned. It has the system with everything that all nodes
+/// share and nothing of any one node: no name, no address, no user, no key.
+///
+/// The machine ends switched off. [`Seed::golden_mark`] says what its console must have shown by then.
+pub fn golden(spec: &GoldenSpec) -> Result<Seed, SeedError> {
+    let name = "golden";
+    check_shared(name, &spec.trusted_cas, &spec.files)?;
+    let user_data = |hash: &str| UserData { autoinstall: Autoinstall::golden(spec, hash) };
+    sealed(name, &NetworkConfig::none(), user_data)
+}
+
+/// Renders twice: with zeros in the hash's place to get the hash, then with it.
+fn sealed<T: Serialize>(name: &str, network: &NetworkConfig, user_data: impl Fn(&str) -> T) -> Result<Seed, SeedError> {
+    let render = |hash: &str| {
+        let yaml = |source| SeedError::Yaml { hostname: name.to_owned(), source };
+        let instance_id = format!("airlab-{name}-{}", &hash[..16]);
+        Ok(Seed {
+            user_data: format!("#cloud-config\n{}", text(&user_data(hash)).map_err(yaml)?).into(),
+            meta_data: text(&MetaData { instance_id, local_hostname: name.to_owned() }).map_err(yaml)?,
+            network_config: text(network).map_err(yaml)?,
+            content_hash: hash.to_owned(),
+        })
+    };
+    let blank = render(&"0".repeat(64))?;
     let mut hasher = Sha256::new();
     for text in [blank.user_data.expose_secret(), blank.meta_data.as_str(), blank.network_config.as_str()] {
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text);
     }
     let hash: String = hasher.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    render(node, &hash)
-}
-
-fn render(node: &NodeSpec, hash: &str) -> Result<Seed, SeedError> {
-    let yaml = |source| SeedError::Yaml { hostname: node.hostname.clone(), source };
-    let user_data = UserData { autoinstall: Autoinstall::of(node, hash) };
-    let meta_data = MetaData {
-        instance_id: format!("airlab-{}-{}", node.hostname, &hash[..16]),
-        local_hostname: node.hostname.clone(),
-    };
-    Ok(Seed {
-        user_data: format!("#cloud-config\n{}", text(&user_data).map_err(yaml)?).into(),
-        meta_data: text(&meta_data).map_err(yaml)?,
-        network_config: text(&NetworkConfig::of(node)).map_err(yaml)?,
-        content_hash: hash.to_owned(),
-    })
+    render(&hash)
 }
 
 /// Long lines stay one line: people read them.
@@ -150,17 +179,24 @@ fn check(node: &NodeSpec) -> Result<(), SeedError> {
     if node.host_key_private.expose_secret().is_empty() {
         return bad("host_key_private", "");
     }
-    let is_pem = |pem: &str| pem.trim_start().starts_with("-----BEGIN CERTIFICATE-----");
-    if let Some(pem) = node.trusted_cas.iter().find(|pem| !is_pem(pem)) {
-        return bad("trusted_cas", pem);
-    }
     if !(1..=30).contains(&node.prefix) {
         return bad("prefix", &node.prefix.to_string());
     }
     if let Some(server) = node.nameservers.iter().find(|ip| ip.is_loopback() || ip.is_unspecified()) {
         return bad("nameservers", &server.to_string());
     }
-    if let Some(file) = node.files.iter().find(|f| !f.path.starts_with('/')) {
+    check_shared(&node.hostname, &node.trusted_cas, &node.files)
+}
+
+fn check_shared(hostname: &str, trusted_cas: &[String], files: &[NodeFile]) -> Result<(), SeedError> {
+    let bad = |field, value: &str| {
+        Err(SeedError::BadValue { hostname: hostname.to_owned(), field, value: value.chars().take(80).collect() })
+    };
+    let is_pem = |pem: &str| pem.trim_start().starts_with("-----BEGIN CERTIFICATE-----");
+    if let Some(pem) = trusted_cas.iter().find(|pem| !is_pem(pem)) {
+        return bad("trusted_cas", pem);
+    }
+    if let Some(file) = files.iter().find(|f| !f.path.starts_with('/')) {
         return bad("files", &file.path);
     }
     Ok(())

@@ -50,6 +50,7 @@ const OWN_VMX: &[&str] = &[
     "floppy0.present",
     "mainmem.usenamedfile",
     "checkpoint.vmstate",
+    "guestinfo.airlab.",
 ];
 
 /// Whether a .vmx key is one that airlab writes itself, and a lab file may not.

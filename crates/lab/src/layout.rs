@@ -74,10 +74,18 @@ impl Layout {
         self.root.join("provider")
     }
 
+    /// The folder that holds the folders of all machines of the lab.
+    pub fn machines(&self) -> PathBuf {
+        match &self.machines {
+            None => self.root.join("nodes"),
+            Some(folder) => join(folder, &[&self.lab]),
+        }
+    }
+
     /// The folder of a node's machine. Kept in the style of the lab file: it may be a Windows path on any system.
     pub fn machine(&self, node: &str) -> PathBuf {
         match &self.machines {
-            None => self.root.join("nodes").join(node),
+            None => self.machines().join(node),
             Some(folder) => join(folder, &[&self.lab, node]),
         }
     }

@@ -127,6 +127,8 @@ pub enum Firmware {
 pub enum Create {
     /// Every node runs the unattended installer.
     Install,
+    /// One machine is installed; every node is a linked clone of it with an identity of its own.
+    Clone,
 }
 
 /// The lab's own registry, on the host's address of the network.

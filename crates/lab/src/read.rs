@@ -239,7 +239,11 @@ impl Reader<'_> {
             "efi" => Some(Firmware::Efi),
             _ => None,
         });
-        let create = self.parsed(section, "create", "\"install\"", |s| (s == "install").then_some(Create::Install));
+        let create = self.parsed(section, "create", "\"install\" or \"clone\"", |s| match s {
+            "install" => Some(Create::Install),
+            "clone" => Some(Create::Clone),
+            _ => None,
+        });
         let folder = self.parsed(section, "folder", "an ASCII path without spaces or control characters", |s| {
             (!s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic())).then(|| s.to_owned())
         });

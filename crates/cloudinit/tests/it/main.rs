@@ -1,6 +1,8 @@
 //! What the seed looks like, and what cloud-init itself says about it.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+mod golden;
+
 use std::path::Path;
 
 use cloudinit::{NodeFile, NodeSpec, Seed, seed};
