@@ -6,7 +6,7 @@ use steps::Sink;
 
 use crate::registry::Registry;
 use crate::run::Run;
-use crate::{AirlabError, Context, Destroyed, Failure, kubeconfig};
+use crate::{AirlabError, Context, Destroyed, Failure, golden, kubeconfig};
 
 /// Removes machines, registry process, network, kubeconfig entries and the lab's folder, in this order. What is gone
 /// already is no error. `caches` are only named: they stay.
@@ -18,12 +18,15 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
     run.step("machines", async {
         for node in &lab.nodes {
             let vmx = files.vmx(&node.name);
-            if !vmx.exists() {
-                continue;
+            if vmx.exists() {
+                golden::remove(&vmrun, &vmx, &files.machine(&node.name)).await?;
+                run.changed(format!("{}: machine and disk deleted", node.name));
             }
-            vmrun.ensure_deleted(&vmx).await?;
-            remove_dir(&files.machine(&node.name))?;
-            run.changed(format!("{}: machine and disk deleted", node.name));
+        }
+        // after the nodes, whose disks are only differences to its own
+        for name in golden::found(lab, files) {
+            golden::remove(&vmrun, &files.vmx(&name), &files.machine(&name)).await?;
+            run.changed(format!("{name}: golden machine deleted"));
         }
         Ok(())
     })

@@ -7,6 +7,7 @@ mod cluster;
 mod context;
 mod destroy;
 mod failure;
+mod golden;
 mod images;
 mod journal;
 mod kubeconfig;

@@ -1,8 +1,8 @@
 //! The files of the nodes' machines: seed, disk and configuration.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use lab::{DiskFormat, Firmware, Lab, Layout, Node};
+use lab::{Create, DiskFormat, Firmware, Lab, Layout, Node};
 use vmware::{DiskBus, NodeSpec, Vmdk, Vmx};
 
 use crate::run::Run;
@@ -11,8 +11,8 @@ use crate::{AirlabError, Failure};
 /// Bytes in a GiB.
 const GIB: u64 = 1 << 30;
 
-/// A node's machine as the library of machines wants to hear it.
-pub(crate) fn spec(lab: &Lab, files: &Layout, node: &Node) -> NodeSpec {
+/// A node's machine as the library of machines wants to hear it; `installer` where it is to be installed from the ISO.
+fn spec(lab: &Lab, files: &Layout, node: &Node, installer: bool) -> NodeSpec {
     let (firmware, disk_bus) = match lab.vm.firmware {
         Firmware::Bios => (vmware::Firmware::Bios, DiskBus::Sata),
         Firmware::Efi => (vmware::Firmware::Efi, DiskBus::Nvme),
@@ -23,7 +23,7 @@ pub(crate) fn spec(lab: &Lab, files: &Layout, node: &Node) -> NodeSpec {
         cpus: node.cpus,
         mac: node.mac.clone(),
         disk_file: format!("{}.vmdk", node.name),
-        installer: Some(files.installer()),
+        installer: installer.then(|| files.installer()),
         cidata: Some(files.cidata(&node.name)),
         vnet: "VMnet1".into(),
         firmware,
@@ -35,7 +35,16 @@ pub(crate) fn spec(lab: &Lab, files: &Layout, node: &Node) -> NodeSpec {
 
 /// A node's whole configuration: airlab's keys and those of the lab file's `[vm.vmx]`.
 pub(crate) fn vmx(lab: &Lab, files: &Layout, node: &Node) -> Vmx {
-    let mut vmx = Vmx::for_node(&spec(lab, files, node));
+    whole(lab, files, node, lab.vm.create == Create::Install)
+}
+
+/// The configuration of a machine that the installer is to run on, whatever the nodes are.
+pub(crate) fn vmx_to_install(lab: &Lab, files: &Layout, node: &Node) -> Vmx {
+    whole(lab, files, node, true)
+}
+
+fn whole(lab: &Lab, files: &Layout, node: &Node, installer: bool) -> Vmx {
+    let mut vmx = Vmx::for_node(&spec(lab, files, node, installer));
     lab.vm.vmx.iter().for_each(|(key, value)| vmx.set(key, value));
     vmx
 }
@@ -49,31 +58,31 @@ pub(crate) fn disk(lab: &Lab) -> Vmdk {
     Vmdk { capacity_bytes: lab.vm.disk_gib * GIB, format }
 }
 
-/// Writes what is missing of a node's machine. An existing disk is never touched, an existing .vmx only where keys of
-/// ours differ and the machine is off (Workstation rewrites the file of a running one).
-pub(crate) fn ensure(run: &Run<'_>, node: &Node, running: bool) -> Result<PathBuf, Failure> {
-    let files = run.files;
-    let vmx = files.vmx(&node.name);
-    let folder = files.machine(&node.name);
-    std::fs::create_dir_all(&folder).map_err(|source| AirlabError::File {
-        path: folder,
-        action: "not made",
-        source,
-    })?;
-    let path = files.disk(&node.name);
+/// Makes the disk of a machine that the installer is to run on, where there is none. An existing disk is never touched.
+pub(crate) fn ensure_disk(run: &Run<'_>, node: &Node) -> Result<(), Failure> {
+    let path = run.files.disk(&node.name);
     if !path.exists() {
+        ensure_folder(&run.files.machine(&node.name))?;
         disk(run.lab).create(&path)?;
         run.changed(format!("{}: disk of {} GiB", node.name, run.lab.vm.disk_gib));
     }
-    let wanted = self::vmx(run.lab, files, node);
-    match read(&vmx)? {
+    Ok(())
+}
+
+/// Writes a machine's .vmx where there is none, and where keys of ours differ and the machine is off (Workstation
+/// rewrites the file of a running one).
+pub(crate) fn ensure_vmx(run: &Run<'_>, node: &Node, wanted: &Vmx, running: bool) -> Result<(), Failure> {
+    let vmx = run.files.vmx(&node.name);
+    match read_vmx(&vmx)? {
         None => {
+            ensure_folder(&run.files.machine(&node.name))?;
             machine::write_file(&vmx, wanted.render().as_bytes(), 0o644)?;
             run.changed(format!("{}: machine written", node.name));
         }
-        Some(text) if !running => {
-            let mut seen = Vmx::parse(&text)?;
-            let stale = differing(&seen, &wanted);
+        Some(mut seen) if !running => {
+            let mut stale = differing(&seen, wanted);
+            // after the installation the drives are empty
+            stale.retain(|(key, _)| !vmware::CD_DRIVES.iter().any(|drive| key.starts_with(drive)));
             if !stale.is_empty() {
                 for (key, value) in &stale {
                     seen.set(key, value);
@@ -85,32 +94,51 @@ pub(crate) fn ensure(run: &Run<'_>, node: &Node, running: bool) -> Result<PathBu
         }
         Some(_) => {}
     }
-    Ok(vmx)
+    Ok(())
 }
 
-/// Keys of `wanted` that `seen` holds otherwise. Drives are left out: after the installation they are empty; and so is
-/// the disk's file: with snapshots the machine goes on in another one.
-fn differing(seen: &Vmx, wanted: &Vmx) -> Vec<(String, String)> {
+/// Keys of `wanted` that `seen` holds otherwise. The disk and the firmware's variables stay those the machine has: a
+/// snapshot or a clone gave them other names.
+pub(crate) fn differing(seen: &Vmx, wanted: &Vmx) -> Vec<(String, String)> {
+    let kept = |key: &str| {
+        let disk = [DiskBus::Nvme, DiskBus::Sata, DiskBus::Pvscsi].map(|bus| format!("{}.fileName", bus.device()));
+        seen.get(key).is_some() && (key == "nvram" || disk.iter().any(|k| k == key))
+    };
     wanted
         .entries()
-        .filter(|(key, _)| !key.starts_with("sata0:1") && !key.starts_with("sata0:2"))
-        .filter(|(key, _)| !key.ends_with(":0.fileName") || seen.get(key).is_none())
-        .filter(|(key, value)| seen.get(key) != Some(*value))
+        .filter(|(key, value)| !kept(key) && seen.get(key) != Some(*value))
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .collect()
 }
 
-fn read(path: &Path) -> Result<Option<String>, Failure> {
+/// A .vmx file, where there is one.
+pub(crate) fn read_vmx(path: &Path) -> Result<Option<Vmx>, Failure> {
     match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
+        Ok(text) => Ok(Some(Vmx::parse(&text)?)),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(AirlabError::File { path: path.to_owned(), action: "not read", source }.into()),
     }
 }
 
+fn ensure_folder(folder: &Path) -> Result<(), Failure> {
+    let fail = |source| AirlabError::File { path: folder.to_owned(), action: "not made", source };
+    Ok(std::fs::create_dir_all(folder).map_err(fail)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_with_a_snapshot_keeps_its_file() {
+        let lab = Lab::parse(Path::new("airlab.toml"), lab::DEMO).unwrap();
+        let wanted = vmx(&lab, &Layout::of(&lab, Path::new("/srv/.airlab")), &lab.nodes[0]);
+        let mut seen = wanted.clone();
+        for (key, value) in [("nvme0:0.fileName", "master-000001.vmdk"), ("nvram", "other.nvram"), ("memsize", "4")] {
+            seen.set(key, value);
+        }
+        assert_eq!(differing(&seen, &wanted), [("memsize".to_owned(), "2048".to_owned())]);
+    }
 
     #[test]
     fn the_lab_file_may_set_no_key_that_is_written_here() {

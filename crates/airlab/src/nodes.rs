@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use lab::Node;
+use lab::{Create, Node};
 use machine::{Cmd, Exec, Ssh, SshError};
 use secrecy::ExposeSecret;
 use steps::{Wait, wait_for};
@@ -14,7 +14,7 @@ use crate::secrets::{Secrets, USER};
 use crate::{AirlabError, Failure};
 
 /// Longest time for an unattended installation and the first boot. A full machine without hardware help is slow.
-const INSTALL: Duration = Duration::from_secs(45 * 60);
+pub(crate) const INSTALL: Duration = Duration::from_secs(45 * 60);
 
 /// A node that answers.
 pub(crate) struct Live {
@@ -22,7 +22,7 @@ pub(crate) struct Live {
     pub(crate) ssh: Ssh,
 }
 
-/// The seed of a node: who it is, whom it trusts, what runs on its first boot.
+/// The seed of a node: who it is, whom it trusts, what runs on its first boot. A clone's holds only who it is.
 pub(crate) fn seed(run: &Run<'_>, secrets: &Secrets, node: &Node) -> Result<cloudinit::Seed, Failure> {
     let cidr = run.lab.network.cidr;
     let mut spec = cloudinit::NodeSpec::new(&node.name, node.address);
@@ -35,16 +35,29 @@ pub(crate) fn seed(run: &Run<'_>, secrets: &Secrets, node: &Node) -> Result<clou
         spec.host_key_private = key.private_openssh();
         spec.host_key_public = key.public_openssh();
     }
-    spec.trusted_cas = vec![secrets.authority.cert_pem().to_owned()];
+    let shared = shared(run, secrets);
+    (spec.trusted_cas, spec.files, spec.units) = (shared.trusted_cas, shared.files, shared.units);
+    (spec.locale, spec.keyboard) = (shared.locale, shared.keyboard);
+    Ok(match run.lab.vm.create {
+        Create::Install => cloudinit::seed(&spec)?,
+        Create::Clone => cloudinit::clone_seed(&spec)?,
+    })
+}
+
+/// What is the same in every node.
+pub(crate) fn shared(run: &Run<'_>, secrets: &Secrets) -> cloudinit::GoldenSpec {
     let time = timesync::GuestConfig {
         registry: run.lab.registry_address(),
         limit: timesync::Policy::default().right,
         build: secrets.born,
     };
-    spec.files =
-        timesync::guest_files(&time).into_iter().map(|f| cloudinit::NodeFile::new(f.path, f.content, f.mode)).collect();
-    spec.units = timesync::UNITS.map(str::to_owned).to_vec();
-    Ok(cloudinit::seed(&spec)?)
+    let file = |f: timesync::GuestFile| cloudinit::NodeFile::new(f.path, f.content, f.mode);
+    cloudinit::GoldenSpec {
+        trusted_cas: vec![secrets.authority.cert_pem().to_owned()],
+        files: timesync::guest_files(&time).into_iter().map(file).collect(),
+        units: timesync::UNITS.map(str::to_owned).to_vec(),
+        ..Default::default()
+    }
 }
 
 /// Writes a node's seed volume where it is not there yet. An installed node never reads it again.
@@ -125,7 +138,7 @@ async fn wait_ready(run: &Run<'_>, vmrun: &Vmrun, secrets: &Secrets, node: &Node
 }
 
 /// The last thing a console said, without control characters; at most 120 of them.
-fn last_line(console: &Path) -> String {
+pub(crate) fn last_line(console: &Path) -> String {
     let bytes = std::fs::read(console).unwrap_or_default();
     let tail = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(4096)..]).into_owned();
     let line = tail.lines().rev().map(plain).find(|l| !l.is_empty());

@@ -3,13 +3,17 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use lab::{Lab, Layout, Node, Role};
+use lab::{Create, Lab, Layout, Node, Role};
 use serde::Serialize;
 use vmware::vmrun::{Command, Vmrun};
 
-use crate::{Provider, Sources, machines};
+use crate::{Provider, Sources, golden, machines};
 
-/// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`.
+/// Stands for the golden machine's name in a plan.
+const GOLDEN: &str = "golden-HASH";
+
+/// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`; `golden` is a step of
+/// labs whose nodes are clones.
 pub const STEPS: &[&str] = &[
     "files",
     "network",
@@ -17,6 +21,7 @@ pub const STEPS: &[&str] = &[
     "images",
     "registry",
     "installer",
+    "golden",
     "machines",
     "install",
     "clocks",
@@ -103,7 +108,8 @@ impl Plan {
     /// The plan of a lab. Pure: looks at nothing but its arguments, on any system.
     pub fn of(lab: &Lab, files: &Layout, sources: &Sources, provider: &Provider) -> Self {
         let p = Planner { lab, files, sources, provider };
-        let stages = STEPS.iter().map(|step| Stage { step, actions: p.actions(step) }).collect();
+        let steps = STEPS.iter().filter(|step| **step != "golden" || lab.vm.create == Create::Clone);
+        let stages = steps.map(|step| Stage { step, actions: p.actions(step) }).collect();
         Self { lab: lab.name.clone(), stages, stand_ins: sources.stand_ins.clone() }
     }
 }
@@ -155,6 +161,7 @@ impl Planner<'_> {
             "installer" => {
                 vec![write(files.installer(), "the installer with `autoinstall` in its boot menu, shared by all nodes")]
             }
+            "golden" => self.golden(),
             "machines" => lab.nodes.iter().flat_map(|n| self.machine(n)).collect(),
             "install" => std::iter::once(self.vmrun(&Command::List))
                 .chain(lab.nodes.iter().flat_map(|n| self.install(n)))
@@ -207,18 +214,47 @@ impl Planner<'_> {
         vec![Action::Run { argv }, Action::Host { what }, Action::Host { what: module }]
     }
 
+    /// The golden machine's name is known when its keys and its ISO are: it holds a hash over them.
+    fn golden(&self) -> Vec<Action> {
+        let (files, name) = (self.files, GOLDEN);
+        let write = |path: PathBuf, what: String| Action::Write { path, what };
+        let (vmx, run) =
+            (files.vmx(name), |command: &Command| Action::Run { argv: self.provider.vmrun().argv(command) });
+        let snapshot = Command::Snapshot { vmx: vmx.clone(), name: golden::SNAPSHOT.into() };
+        vec![
+            write(files.cidata(name), "CIDATA: what all nodes share, nothing of any one of them".into()),
+            write(files.disk(name), format!("disk of {} GiB", self.lab.vm.disk_gib)),
+            write(vmx.clone(), "the machine that every node is a clone of".into()),
+            self.vmrun(&Command::start(&vmx)),
+            self.vmrun(&Command::List), // until it has switched itself off
+            self.vmrun(&snapshot),
+        ]
+    }
+
     fn machine(&self, node: &Node) -> Vec<Action> {
         let (lab, files) = (self.lab, self.files);
         let keys = machines::vmx(lab, files, node).entries().count();
         let write = |path: PathBuf, what: String| Action::Write { path, what };
-        vec![
-            write(files.cidata(&node.name), format!("CIDATA: {} at {}", node.name, node.address)),
-            write(files.disk(&node.name), format!("disk of {} GiB", lab.vm.disk_gib)),
-            write(
-                files.vmx(&node.name),
-                format!("{} MiB, {} CPUs, {}, {keys} keys", node.memory_mib, node.cpus, node.mac),
-            ),
-        ]
+        let seed = write(files.cidata(&node.name), format!("CIDATA: {} at {}", node.name, node.address));
+        let vmx = write(
+            files.vmx(&node.name),
+            format!("{} MiB, {} CPUs, {}, {keys} keys", node.memory_mib, node.cpus, node.mac),
+        );
+        match lab.vm.create {
+            Create::Install => {
+                vec![seed, write(files.disk(&node.name), format!("disk of {} GiB", lab.vm.disk_gib)), vmx]
+            }
+            Create::Clone => {
+                let clone = Command::Clone {
+                    vmx: files.vmx(GOLDEN),
+                    target: files.vmx(&node.name),
+                    linked: true,
+                    snapshot: Some(golden::SNAPSHOT.into()),
+                    name: Some(node.name.clone()),
+                };
+                vec![self.vmrun(&clone), vmx, seed]
+            }
+        }
     }
 
     fn install(&self, node: &Node) -> Vec<Action> {
@@ -226,9 +262,17 @@ impl Planner<'_> {
         let mut actions = vec![self.vmrun(&Command::start(&vmx))];
         actions.push(Action::Node {
             target: format!("{}@{}", crate::secrets::USER, node.address),
-            what: "wait for the end of the unattended installation and the first boot (host key pinned)".into(),
+            what: match self.lab.vm.create {
+                Create::Install => {
+                    "wait for the end of the unattended installation and the first boot (host key pinned)"
+                }
+                Create::Clone => "wait for the end of the first boot (host key pinned)",
+            }
+            .into(),
         });
-        let empty = vmware::CD_DRIVES.iter().flat_map(|drive| Vmrun::disconnecting(&vmx, drive));
+        let whole = machines::vmx(self.lab, self.files, node);
+        let full = vmware::CD_DRIVES.iter().filter(|drive| whole.is_true(&format!("{drive}.present")));
+        let empty = full.flat_map(|drive| Vmrun::disconnecting(&vmx, drive));
         actions.extend(empty.map(|command| self.vmrun(&command)));
         actions
     }

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use futures_util::future::try_join_all;
 use k3s_bootstrap::Cluster;
-use lab::Role;
+use lab::{Create, Role};
 use registry_mirror::Part;
 use steps::Sink;
 
+use crate::golden::{self, Golden};
 use crate::images::Payload;
 use crate::journal::Journal;
 use crate::nodes::{self, Live};
@@ -84,8 +85,30 @@ pub async fn provision(
         return Ok(end);
     }
 
+    let mut golden = None;
+    if lab.vm.create == Create::Clone {
+        golden = run
+            .step("golden", async {
+                if golden::to_clone(&run)?.is_empty() {
+                    return Ok(None);
+                }
+                let golden = Golden::of(&run, &secrets, sources)?;
+                golden::ensure(&run, &vmrun, &golden).await?;
+                Ok(Some(golden))
+            })
+            .await?;
+    }
+    if let Some(end) = last("golden") {
+        return Ok(end);
+    }
+
     let seeds = run
         .step("machines", async {
+            if let Some(golden) = &golden {
+                for node in golden::to_clone(&run)? {
+                    golden::clone(&run, &vmrun, golden, node).await?;
+                }
+            }
             let mut seeds = Vec::new();
             for node in &lab.nodes {
                 let vmx = files.vmx(&node.name);
@@ -94,7 +117,10 @@ pub async fn provision(
                 if !running {
                     nodes::write_seed(&run, node, &seed)?;
                 }
-                machines::ensure(&run, node, running)?;
+                if lab.vm.create == Create::Install {
+                    machines::ensure_disk(&run, node)?;
+                }
+                machines::ensure_vmx(&run, node, &machines::vmx(lab, files, node), running)?;
                 seeds.push(seed);
             }
             Ok(seeds)
@@ -202,17 +228,21 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
     }
 }
 
-/// Patches the installer where the lab has none that fits.
-async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
-    let (source, target) = (sources.iso.path.clone(), run.files.installer());
-    let patch = seed_iso::Patch {
+/// What is different in the installer that nodes boot.
+pub(crate) fn patch() -> seed_iso::Patch {
+    seed_iso::Patch {
         kernel_args: vec!["autoinstall".into(), "ds=nocloud".into()],
         console_args: vec!["console=tty0".into(), "console=ttyS0,115200n8".into()],
         timeout: 1,
         files: Vec::new(),
-    };
+    }
+}
+
+/// Patches the installer where the lab has none that fits.
+async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
+    let (source, target) = (sources.iso.path.clone(), run.files.installer());
     let fits = target.clone();
-    let changed = tokio::task::spawn_blocking(move || seed_iso::ensure(&source, &fits, &patch))
+    let changed = tokio::task::spawn_blocking(move || seed_iso::ensure(&source, &fits, &patch()))
         .await
         .map_err(|e| AirlabError::File { path: target, action: "not written", source: std::io::Error::other(e) })??;
     run.changed_if(changed, "installer patched");

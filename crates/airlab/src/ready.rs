@@ -89,6 +89,8 @@ pub struct Status {
     pub healthy: bool,
     /// Every node of the lab file.
     pub nodes: Vec<NodeStatus>,
+    /// The golden machines that nodes are clones of, in words; none where every node was installed by itself.
+    pub golden: Vec<String>,
     /// The registry.
     pub registry: RegistryStatus,
     /// The clocks, in words.

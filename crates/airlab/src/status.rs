@@ -1,17 +1,19 @@
 //! How a lab is: every node of the lab file, the registry, the clocks; nothing is changed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use k3s_bootstrap::Cluster;
 use lab::Role;
 use machine::{Cmd, Exec, Ssh};
+use vmware::vmrun::Vmrun;
 
 use crate::provision::clock_words;
 use crate::ready::{Finding, NodeState, NodeStatus, RegistryStatus, Status};
 use crate::registry::Registry;
 use crate::secrets::Secrets;
-use crate::{ClockOwner, Context, Facts, Failure, kubeconfig};
+use crate::{ClockOwner, Context, Facts, Failure, golden, kubeconfig, machines};
 
 /// Looks at a lab from inside its network.
 pub async fn status(context: &Context, facts: &Facts) -> Result<Status, Failure> {
@@ -102,8 +104,45 @@ pub async fn status(context: &Context, facts: &Facts) -> Result<Status, Failure>
         let what = format!("{} on {}: {}: {cause}", trouble.pod, trouble.node, trouble.reason);
         findings.push(Finding { id: "AL-STA-004", what });
     }
+    let golden = golden_machines(context, &vmrun, &mut findings).await?;
     let clock = all_clocks(facts, &clocks, &mut findings);
-    Ok(Status { lab: lab.name.clone(), healthy: findings.is_empty(), nodes, registry, clock, findings })
+    Ok(Status { lab: lab.name.clone(), healthy: findings.is_empty(), nodes, golden, registry, clock, findings })
+}
+
+/// The golden machines that nodes are clones of: a clone's disk is of no use without them.
+async fn golden_machines(
+    context: &Context,
+    vmrun: &Vmrun,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<String>, Failure> {
+    let (lab, files) = (&context.lab, &context.files);
+    let mut needed = BTreeMap::<String, Vec<&str>>::new();
+    for node in &lab.nodes {
+        let vmx = machines::read_vmx(&files.vmx(&node.name))?;
+        if let Some(golden) = vmx.as_ref().and_then(|v| v.get(golden::CLONE_OF)) {
+            needed.entry(golden.to_owned()).or_default().push(&node.name);
+        }
+    }
+    let mut words = Vec::new();
+    for (name, clones) in needed {
+        let (vmx, clones) = (files.vmx(&name), clones.join(", "));
+        let state = match vmx.exists() {
+            false => Err("is gone".to_owned()),
+            true => match golden::is_finished(vmrun, &vmx).await {
+                Ok(true) => Ok(format!("{name}: snapshot {}, clones {clones}", golden::SNAPSHOT)),
+                Ok(false) => Err(format!("has no snapshot {}", golden::SNAPSHOT)),
+                Err(failure) => Err(deepest(failure.problem())),
+            },
+        };
+        match state {
+            Ok(text) => words.push(text),
+            Err(why) => {
+                let what = format!("{name}, which {clones} are clones of: {why}");
+                findings.push(Finding { id: "AL-STA-006", what });
+            }
+        }
+    }
+    Ok(words)
 }
 
 type Measured = (String, Result<timesync::Clock, timesync::ClockError>);

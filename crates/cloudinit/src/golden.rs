@@ -29,6 +29,13 @@ pub struct GoldenSpec {
     pub keyboard: String,
 }
 
+impl Default for GoldenSpec {
+    fn default() -> Self {
+        let (locale, keyboard) = ("en_US.UTF-8".into(), "us".into());
+        Self { trusted_cas: Vec::new(), files: Vec::new(), units: Vec::new(), locale, keyboard }
+    }
+}
+
 impl Seed {
     /// The line that a machine installed from a seed of [`golden`](crate::golden()) writes to its console when nothing is
     /// left to be done but to switch itself off.

@@ -23,7 +23,7 @@ mod write;
 pub use cidata::Cidata;
 pub use grub::{Grub, MenuEntry};
 pub use iso::{Entry, Iso, Kind};
-pub use patch::{Inspection, Patch, PatchMark, Patched, ensure, inspect, patch, patch_checked, reset};
+pub use patch::{Inspection, Patch, PatchMark, Patched, ensure, fingerprint, inspect, patch, patch_checked, reset};
 pub use problem::IsoError;
 #[cfg(feature = "cdfs")]
 pub use verify::{Verified, verify};

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::gpt::Layout;
 use crate::image::{BLOCK, Image};
 use crate::iso::hex;
-use crate::plan::{Plan, default_entry, fingerprint, marked, plan};
+use crate::plan::{Plan, default_entry, fingerprint as print, marked, plan};
 use crate::write::{Pending, io};
 use crate::{Iso, IsoError, MenuEntry};
 
@@ -144,7 +144,7 @@ pub fn patch_checked(src: &Path, dst: &Path, wish: &Patch, sha256: &str) -> Resu
 pub fn ensure(src: &Path, dst: &Path, wish: &Patch) -> Result<bool, IsoError> {
     let fits = || -> Result<bool, IsoError> {
         let mark = marked(&Image::open(dst)?)?.1;
-        let source = fingerprint(&Iso::open(src)?)?;
+        let source = print(&Iso::open(src)?)?;
         Ok(mark.is_some_and(|m| hex(&m.wish) == wish.digest() && m.source_print == source))
     };
     if dst.exists() && matches!(fits(), Ok(true)) {
@@ -183,6 +183,12 @@ fn patched(src: &Path, dst: &Path, wish: &Patch, sha256: Option<&str>) -> Result
     pending.finish(file)?;
     let size = planned.layout.total() * BLOCK;
     Ok(Patched { entry: planned.entry, grown: planned.grown, size, written, digest: wish.digest() })
+}
+
+/// A checksum, in hexadecimal, that tells one installer from another without reading all of it: it is over descriptors
+/// and partition tables, over names, sizes and places of all files, and over the image's own list of checksums.
+pub fn fingerprint(path: &Path) -> Result<String, IsoError> {
+    Ok(hex(&print(&Iso::open(path)?)?))
 }
 
 /// Says what an image is, and whether it is patched.

@@ -160,6 +160,9 @@ fn status_text(status: &Status) -> String {
     let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "WHY"], &rows);
     let registry = if status.registry.ok { "answers".to_owned() } else { format!("DOWN: {}", status.registry.why) };
     text.push_str(&format!("\nregistry    {} {registry}\n", status.registry.address));
+    for line in &status.golden {
+        text.push_str(&format!("golden      {line}\n"));
+    }
     text.push_str(&format!("clock       {}\n", status.clock));
     for finding in &status.findings {
         text.push_str(&format!("finding     {} {}\n", finding.id, finding.what));
