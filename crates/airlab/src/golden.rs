@@ -92,7 +92,8 @@ pub(crate) async fn ensure(run: &Run<'_>, vmrun: &Vmrun, golden: &Golden) -> Res
         return Ok(());
     }
     let running = vmx.exists() && vmrun.is_running(&vmx).await?;
-    if !running && !(vmx.exists() && golden.is_marked(&console)) {
+    let installed = vmx.exists() && golden.is_marked(&console);
+    if !running && !installed {
         if files.machine(&node.name).exists() {
             remove(vmrun, &vmx, &files.machine(&node.name)).await?;
             run.changed(format!("{}: what an earlier run left was removed", node.name));
@@ -183,3 +184,6 @@ pub(crate) async fn remove(vmrun: &Vmrun, vmx: &Path, folder: &Path) -> Result<(
         _ => Ok(()),
     }
 }
+
+#[cfg(all(test, unix))]
+mod tests;
