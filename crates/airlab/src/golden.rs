@@ -185,5 +185,6 @@ pub(crate) async fn remove(vmrun: &Vmrun, vmx: &Path, folder: &Path) -> Result<(
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

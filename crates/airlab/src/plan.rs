@@ -218,8 +218,7 @@ impl Planner<'_> {
     fn golden(&self) -> Vec<Action> {
         let (files, name) = (self.files, GOLDEN);
         let write = |path: PathBuf, what: String| Action::Write { path, what };
-        let (vmx, run) =
-            (files.vmx(name), |command: &Command| Action::Run { argv: self.provider.vmrun().argv(command) });
+        let vmx = files.vmx(name);
         let snapshot = Command::Snapshot { vmx: vmx.clone(), name: golden::SNAPSHOT.into() };
         vec![
             write(files.cidata(name), "CIDATA: what all nodes share, nothing of any one of them".into()),

@@ -47,7 +47,8 @@ impl Host {
         let text = lab::DEMO.replace("create = \"install\"", "create = \"clone\"");
         let lab = Lab::parse("airlab.toml".as_ref(), &text).unwrap();
         let files = Layout::of(&lab, &dir.path().join(".airlab"));
-        let vmrun = Vmrun { program: ["sh", "-c", VMRUN, "sh", &state].map(str::to_owned).to_vec(), env: Vec::new() };
+        let vmrun =
+            Vmrun { program: ["sh", "-c", VMRUN, "sh", &state].map(str::to_owned).to_vec(), ..Vmrun::default() };
         let seed = cloudinit::golden(&cloudinit::GoldenSpec::default()).unwrap();
         let mut node = lab.nodes[0].clone();
         node.name = "golden-test".into();
