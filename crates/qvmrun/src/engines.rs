@@ -56,8 +56,10 @@ impl Engine for Engines {
     }
 
     fn start(&self, vm: &Vm) -> Result<(), VmError> {
-        let suspended = vm.vmx.get("checkpoint.vmState").is_some_and(|file| !file.is_empty());
-        let Choice { kind, .. } = choice::choose(self.wanted, suspended)?;
+        let suspended = vm.suspended().is_some();
+        // Its memory is of use to the engine that wrote it only.
+        let before = Place::of(&self.home, &vm.id).engine().filter(|kind| suspended && *kind != Kind::Container);
+        let Choice { kind, .. } = choice::choose(self.wanted.or(before), suspended)?;
         match kind {
             Kind::Container => self.container.start(vm),
             Kind::Tcg | Kind::Kvm => self.qemu.power_on(vm, kind),

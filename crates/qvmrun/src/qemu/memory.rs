@@ -22,11 +22,6 @@ const MOVED: Duration = Duration::from_secs(100);
 const TELL: Duration = Duration::from_secs(30);
 const KEY: &str = "checkpoint.vmState";
 
-/// The memory file a machine is to go on from.
-pub(super) fn of(vm: &Vm) -> Option<PathBuf> {
-    vm.vmx.get(KEY).filter(|name| !name.is_empty()).map(|name| vm.dir().join(name))
-}
-
 /// The machine went on: the .vmx says so, and a file that was only made for that is removed.
 pub(super) fn used(vm: &Vm, file: &Path) -> Result<(), VmError> {
     let mut vm = Vm::open(&vm.shown())?;

@@ -46,7 +46,7 @@ fn run(vm: &Vm, home: &Home, place: &Place, told: &mut bool) -> Result<(), VmErr
     let engine = place.engine().unwrap_or(Kind::Tcg);
     let nics = nic::of(vm);
     let network = if nics.is_empty() { None } else { Some(net::plug(home, vm)?) };
-    let suspended = memory::of(vm);
+    let suspended = vm.suspended();
     let (lab, cables) = match network {
         Some(net::Plug::Bridge(lab)) => (Some(lab), Cables::Taps),
         Some(net::Plug::User { net, host, forwards }) => (None, Cables::User { net, host, forwards }),
