@@ -36,6 +36,8 @@ const NOTICES: Duration = Duration::from_secs(120);
 enum Case {
     /// Every process of the run is killed.
     Kill(String),
+    /// The run is asked to end, as by a service manager.
+    Term(String),
     /// This node's machine loses its power.
     PowerCut(String, String),
 }
@@ -44,13 +46,14 @@ impl Case {
     fn name(&self) -> String {
         match self {
             Self::Kill(step) => format!("kill/{step}"),
+            Self::Term(step) => format!("kill/asked-to-end/{step}"),
             Self::PowerCut(step, _) => format!("kill/power-cut/{step}"),
         }
     }
 
     fn step(&self) -> &str {
         match self {
-            Self::Kill(step) | Self::PowerCut(step, _) => step,
+            Self::Kill(step) | Self::Term(step) | Self::PowerCut(step, _) => step,
         }
     }
 }
@@ -143,7 +146,8 @@ fn all(steps: &Steps) -> Vec<Case> {
         let joins = ["install", "server", "agents"].contains(&kind);
         joins.then(|| Case::PowerCut(step.to_owned(), node.to_owned()))
     });
-    kills.chain(cuts).collect()
+    let terms = ["install", "ready"].map(|step| Case::Term(step.to_owned()));
+    kills.chain(terms).chain(cuts).collect()
 }
 
 /// All, the one that was asked for, or the next slice of a list in which early, late and power-cut cases alternate.
@@ -186,6 +190,13 @@ fn survived(world: &World, steps: &Steps, shape: &Shape, foreign: &Foreign, case
         let moment = Moment { step: case.step(), after: dice.part_of(length) };
         let blow = match case {
             Case::Kill(_) => kill(run, &moment, dice.coin())?,
+            Case::Term(_) => match strike(&mut run, &moment)? {
+                Some(()) => Some(asked_to_end(run)?),
+                None => {
+                    run.end()?;
+                    None
+                }
+            },
             Case::PowerCut(_, node) => match strike(&mut run, &moment)? {
                 Some(()) => power_cut(world, run, node, case.step())?,
                 None => {
@@ -224,6 +235,19 @@ fn kill(mut run: Running<'_>, moment: &Moment<'_>, everything: bool) -> Result<O
         "process group killed".into()
     };
     Ok(inside.then_some(what))
+}
+
+/// Asks the run to end; it says what to do next, with exit code 90, at once.
+fn asked_to_end(run: Running<'_>) -> Result<String, Fail> {
+    moment::ask_to_end(run.pid());
+    let asked = Instant::now();
+    let ended = run.wait()?;
+    let took = asked.elapsed();
+    let said: Vec<&str> = ended.lines.iter().map(|(_, l)| l.as_str()).collect();
+    ensure!(ended.code == 90, "exit code {} after SIGTERM: {}", ended.code, tail(&said.join("\n"), 3));
+    ensure!(took < Duration::from_secs(10), "it took {took:.1?} to end");
+    ensure!(ended.stdout.contains("airlab provision"), "it does not say how to go on: {}", tail(&ended.stdout, 5));
+    Ok(format!("SIGTERM, exit code 90 after {took:.1?}"))
 }
 
 /// Takes the power from a node's machine and waits for the run's own end: an error, or Ready in spite of it.

@@ -16,6 +16,8 @@ const TOOLS: &[(&str, &str)] = &[
     ("ssh", "openssh-client"),
     ("openssl", "openssl"),
     ("debugfs", "e2fsprogs"),
+    ("mkfs.ext4", "e2fsprogs"),
+    ("busybox", "busybox-static"),
     ("ip", "iproute2"),
     ("nsenter", "util-linux"),
     ("setpriv", "util-linux"),
@@ -24,7 +26,7 @@ const TOOLS: &[(&str, &str)] = &[
 /// Suites that run full machines.
 const FULL_MACHINES: &[&str] = &["boot"];
 
-/// `e2e lab|host|second|bad-input|bridge|all`.
+/// `e2e lab|host|second|bad-input|bridge|faults|kill|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
     if !cfg!(target_os = "linux") || !packages::root() {
         say::line("the lab needs Linux and root: run the same command as root");

@@ -29,7 +29,9 @@ cargo xtask windows setup | check
                          compile the whole workspace for Windows on this machine
 cargo xtask e2e boot [--full]
                          one emulated machine from the installer ISO to a booted disk, with clocks that start wrong
-cargo xtask e2e smoke | lab | host | second | bad-input | bridge | all
+cargo xtask e2e kill [--full] [--seed N] [--step NAME]
+                         a run killed inside every step, machines without power, and a plain run to Ready after each
+cargo xtask e2e smoke | lab | host | second | bad-input | bridge | faults | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
 cargo xtask bench start | boot
                          time to Ready, and to a booted emulated machine, against bare scripts

@@ -13,7 +13,6 @@ use crate::{AirlabError, Context, Destroyed, Failure, golden, kubeconfig};
 pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -> Result<Destroyed, Failure> {
     let (lab, files) = (&context.lab, &context.files);
     let run = Run::new(lab, files, sink);
-    let mut removed = Vec::new();
     let vmrun = context.provider.vmrun();
     run.step("machines", async {
         for node in &lab.nodes {
@@ -61,9 +60,8 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
         Ok(())
     })
     .await?;
-    removed.extend(run.changes());
     let kept = caches.into_iter().filter(|c| c.exists()).map(|c| format!("{} (cache)", c.display())).collect();
-    Ok(Destroyed { removed, kept })
+    Ok(Destroyed { removed: run.changes(), kept })
 }
 
 fn remove_dir(dir: &Path) -> Result<(), Failure> {

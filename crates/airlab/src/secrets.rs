@@ -24,9 +24,8 @@ pub(crate) struct Secrets {
     pub(crate) user_key: Arc<KeyPair>,
     pub(crate) host_keys: BTreeMap<String, HostKey>,
     pub(crate) authority: Authority,
-    /// When the lab's authority was made: no clock of the lab can be before it.
+    /// When the last of the lab's authorities was made: no clock of the lab can be before it.
     pub(crate) born: SystemTime,
-
     pub(crate) cluster: ClusterCa,
     pub(crate) tokens: JoinTokens,
     /// Fixed passwords with which nodes join, so that a rebuilt node of the same name joins again.
@@ -73,7 +72,7 @@ impl Secrets {
         }
         machine::write_file(&known_hosts(files), known_hosts_text(lab, &host_keys).as_bytes(), 0o644)?;
         let user_key = Arc::new(user_key);
-        let born = birth(authority.cert_path(), now)?;
+        let born = authority.made().max(cluster.made()).min(now);
         Ok((Self { user_key, host_keys, authority, born, cluster, tokens, node_passwords }, made))
     }
 
@@ -124,9 +123,21 @@ fn node_password(server_token: &SecretString, node: &str) -> SecretString {
     hasher.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>().into()
 }
 
-/// When a file was last written, to the second.
-fn birth(path: &Path, now: SystemTime) -> Result<SystemTime, Failure> {
-    let fail = |source| AirlabError::File { path: path.to_owned(), action: "not read", source };
-    let written = std::fs::metadata(path).and_then(|m| m.modified()).map_err(fail)?;
-    Ok(written.min(now))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_labs_birth_is_what_its_certificates_say_whatever_happens_to_the_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let lab = Lab::parse(Path::new("airlab.toml"), lab::DEMO).unwrap();
+        let files = Layout::of(&lab, dir.path());
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+        assert_eq!(Secrets::ensure(&lab, &files, then).unwrap().0.born, then);
+        let later = then + Duration::from_secs(30 * 86_400);
+        let copy = std::fs::read(files.pki().join("ca/ca.crt")).unwrap();
+        std::fs::write(files.pki().join("ca/ca.crt"), copy).unwrap();
+        assert_eq!(Secrets::ensure(&lab, &files, later).unwrap().0.born, then);
+    }
 }

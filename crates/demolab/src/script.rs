@@ -33,13 +33,19 @@ impl Script {
         self
     }
 
-    /// Runs it to its end; tells every four seconds what its last line was.
-    pub(crate) fn run(self, sink: &dyn Sink) -> Result<()> {
-        let mut cmd = Cmd::new("bash").args(["-euo", "pipefail", "-c"]).timeout(self.timeout);
-        cmd = cmd.arg(format!("exec >>\"$BUILD_LOG\" 2>&1\n{}", self.text)).env("BUILD_LOG", self.log.clone());
+    fn command(&self) -> Cmd {
+        let bash = Cmd::new("bash").args(["-euo", "pipefail", "-c"]);
+        let bash = bash.arg(format!("exec >>\"$BUILD_LOG\" 2>&1\n{}", self.text));
+        let mut cmd = ends_with_us(bash).timeout(self.timeout).env("BUILD_LOG", self.log.clone());
         for (key, value) in &self.env {
             cmd = cmd.env(*key, value.clone());
         }
+        cmd
+    }
+
+    /// Runs it to its end; tells every four seconds what its last line was.
+    pub(crate) fn run(self, sink: &dyn Sink) -> Result<()> {
+        let cmd = self.command();
         let (tell, told) = mpsc::channel();
         let start = Instant::now();
         let done = std::thread::scope(|scope| {
@@ -66,6 +72,28 @@ impl Script {
     }
 }
 
+/// A command that ends when this program does, however that ends, with everything it has started: the kernel ends a
+/// process namespace with its first process. Mounts that it makes go with it too. Only root may do so.
+fn ends_with_us(cmd: Cmd) -> Cmd {
+    #[cfg(target_os = "linux")]
+    if fs::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0) {
+        return Cmd::new("setpriv")
+            .args([
+                "--pdeathsig",
+                "KILL",
+                "--",
+                "unshare",
+                "--pid",
+                "--fork",
+                "--kill-child=KILL",
+                "--mount-proc",
+                "--",
+            ])
+            .args(cmd.argv());
+    }
+    cmd
+}
+
 /// The last line of a log that says something; terminal control characters are cut away.
 fn last_line(log: &Path) -> String {
     let bytes = fs::read(log).unwrap_or_default();
@@ -77,6 +105,36 @@ fn last_line(log: &Path) -> String {
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_script_ends_with_the_program_that_ran_it_and_takes_its_children_along() {
+        use std::os::unix::fs::MetadataExt;
+        if fs::metadata("/proc/self").unwrap().uid() != 0 {
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let mark = format!("86399.{}", std::process::id());
+        let script = Script::new("thing", "make", "setsid sleep \"$MARK\" & sleep \"$MARK\"", dir.path());
+        let cmd = script.env("MARK", mark.clone()).command();
+        let count = || {
+            let numbers = fs::read_dir("/proc").unwrap().flatten();
+            let words = numbers.filter_map(|e| fs::read_to_string(e.path().join("cmdline")).ok());
+            words.filter(|w| w.starts_with("sleep") && w.contains(&mark)).count()
+        };
+        let until = |wanted: usize| {
+            let start = Instant::now();
+            while count() != wanted && start.elapsed() < Duration::from_secs(20) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            assert_eq!(count(), wanted);
+        };
+        // a shell stands for this program
+        let shell = Cmd::new("sh").args(["-c", "\"$@\" & wait", "sh"]).args(cmd.argv()).env("MARK", mark.clone());
+        let shell = Local.start(&shell.env("BUILD_LOG", dir.path().join("log")), &dir.path().join("out")).unwrap();
+        until(2);
+        Local.run_ok(&Cmd::new("kill").args(["-KILL", &shell.pid.to_string()])).unwrap();
+        until(0);
+    }
 
     #[test]
     fn a_failing_script_leaves_its_last_line_and_its_log() {

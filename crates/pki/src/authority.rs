@@ -27,6 +27,7 @@ pub struct AuthoritySpec {
 pub struct Authority {
     identity: Identity,
     path: PathBuf,
+    made: SystemTime,
     subject: String,
     networks: Vec<Vec<u8>>,
     domains: Vec<String>,
@@ -58,6 +59,11 @@ impl Authority {
     /// The CA certificate, PEM: what clients must trust.
     pub fn cert_pem(&self) -> &str {
         self.identity.cert_pem()
+    }
+
+    /// When it was made, by its certificate: what copies and restores do to the file does not matter.
+    pub fn made(&self) -> SystemTime {
+        self.made
     }
 
     /// Where the CA certificate is.
@@ -109,7 +115,14 @@ impl Authority {
             return Err(PkiError::mismatch(&path, "not a certificate authority"));
         }
         let subject = facts.subject.trim_start_matches("CN=").to_owned();
-        Ok(Self { identity, path, subject, networks: facts.permitted_networks, domains: facts.permitted_domains })
+        Ok(Self {
+            identity,
+            path,
+            made: facts.made(),
+            subject,
+            networks: facts.permitted_networks,
+            domains: facts.permitted_domains,
+        })
     }
 
     fn refuse_outside(&self, names: &[String]) -> Result<(), PkiError> {

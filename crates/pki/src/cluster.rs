@@ -38,6 +38,7 @@ pub struct ClusterFile {
 #[derive(Debug, Clone)]
 pub struct ClusterCa {
     authorities: Vec<(&'static str, Identity)>,
+    made: SystemTime,
     service_key: SecretString,
 }
 
@@ -47,7 +48,7 @@ impl ClusterCa {
     /// # Errors
     /// A [`PkiError`] where one of them is expired, damaged or without its key.
     pub fn ensure(dir: &Path, cluster: &str, now: SystemTime) -> Result<Self, PkiError> {
-        let mut authorities = Vec::new();
+        let (mut authorities, mut made) = (Vec::new(), SystemTime::UNIX_EPOCH);
         for (stem, subject) in AUTHORITIES {
             let params = issue::ca(&format!("{cluster}-{subject}"), now);
             let stem_path = dir.join(stem);
@@ -58,8 +59,14 @@ impl ClusterCa {
                 return Err(PkiError::mismatch(&path, "not a certificate authority"));
             }
             authorities.push((stem, identity));
+            made = made.max(facts.made());
         }
-        Ok(Self { authorities, service_key: ensure_service_key(&dir.join(SERVICE_KEY))? })
+        Ok(Self { authorities, made, service_key: ensure_service_key(&dir.join(SERVICE_KEY))? })
+    }
+
+    /// When the last of them was made, by their certificates.
+    pub fn made(&self) -> SystemTime {
+        self.made
     }
 
     /// The exact bytes of `server-ca.crt`: the join token's hash is computed from them, and clients of the API trust

@@ -11,6 +11,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::pem::parse_x509_pem;
 
 use crate::PkiError;
+use crate::issue::BACK_DATED;
 
 /// The few facts of a certificate that decide whether it may be used.
 #[derive(Debug)]
@@ -25,6 +26,13 @@ pub(crate) struct Facts {
     /// Permitted networks (address bytes, then mask bytes) and domains of the name constraints.
     pub(crate) permitted_networks: Vec<Vec<u8>>,
     pub(crate) permitted_domains: Vec<String>,
+}
+
+impl Facts {
+    /// When the certificate was made, as it says itself: one of ours is dated back by a day.
+    pub(crate) fn made(&self) -> SystemTime {
+        self.not_before + BACK_DATED
+    }
 }
 
 /// Reads the first certificate of a PEM file's text.

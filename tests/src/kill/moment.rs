@@ -74,6 +74,13 @@ pub(super) fn kill_group(group: u32) {
     }
 }
 
+/// Asks one process to end.
+pub(super) fn ask_to_end(process: u32) {
+    if let Some(pid) = pid(process) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+}
+
 /// Kills one process at once.
 pub(super) fn kill_one(process: u32) {
     if let Some(pid) = pid(process) {

@@ -24,6 +24,7 @@ impl Steps {
                 steps.push((name, end.saturating_sub(at)));
             }
         }
+        in_order(lines, listed)?;
         Ok(Self(steps))
     }
 
@@ -35,6 +36,19 @@ impl Steps {
         let found = self.0.iter().find(|(name, _)| name == step);
         found.map(|(_, length)| *length).ok_or_else(|| Fail(format!("no step {step}")))
     }
+}
+
+/// The steps begin in the order of the plan, and none begins that the plan does not have. Libraries tell of their own
+/// below a name of theirs (`k3s/NODE`).
+fn in_order(lines: &[(Duration, String)], listed: &[String]) -> Result<(), Fail> {
+    let outer = ["files", "network"].into_iter().filter(|s| listed.iter().any(|l| l == s)).map(str::to_owned);
+    let begun =
+        own(lines, "").iter().filter_map(|(_, l)| began(l)).map(|s| s.split('/').next().unwrap_or("").to_owned());
+    let mut seen: Vec<String> = outer.chain(begun.filter(|s| s != "k3s")).collect();
+    let mut met = std::collections::BTreeSet::new();
+    seen.retain(|step| met.insert(step.clone()));
+    ensure!(seen == listed, "the plan lists {listed:?}, the run had {seen:?}");
+    Ok(())
 }
 
 /// The lines among which those of this step are: parts that are built inside `files` are called like later steps.
@@ -88,5 +102,7 @@ mod tests {
         let lengths: Vec<_> = steps.names().map(|s| (s, steps.length(s).unwrap().as_secs())).collect();
         assert_eq!(lengths, [("files", 2), ("network", 1), ("images", 5), ("server/first", 3)]);
         assert!(Steps::of(&lines, &["ready".to_owned()]).is_err());
+        assert!(Steps::of(&lines, &["files", "network", "server", "images"].map(str::to_owned)).is_err());
+        assert!(Steps::of(&lines, &["files", "network", "images"].map(str::to_owned)).is_err());
     }
 }

@@ -94,6 +94,7 @@ pub(crate) fn up(home: &Home, want: &Spec) -> Result<String, Failure> {
     need_root(want.mode)?;
     let Choice { kind, .. } = choice::choose(choice::wanted()?, false)?;
     files::dir(&home.net())?;
+    let _held = home.hold("net")?; // one that a killed run has called may still be at work
     let mut want = want.clone();
     if let Some(have) = Spec::load(home) {
         if !have.same_place(&want) {
@@ -138,6 +139,7 @@ pub(crate) fn show(home: &Home) -> Result<String, Failure> {
 pub(crate) fn down(home: &Home) -> Result<String, Failure> {
     let spec = Spec::load(home);
     need_root(spec.as_ref().map_or(Mode::User, |spec| spec.mode))?;
+    let _held = home.hold("net")?;
     let running = Engines::new(home)?.running();
     if !running.is_empty() {
         return Err(Failure::Running { running: running.join(" ") });
