@@ -23,34 +23,65 @@ const START: i64 = 1_577_836_800;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// CI runs what has to hold on every change; with `full` everything.
-pub(crate) fn suite(report: &mut Report, full: bool) -> Result<(), Fail> {
-    let firmwares: &[&str] = if full { &["bios", "efi"] } else { &["bios"] };
-    for firmware in firmwares {
-        one_machine(report, firmware, full)?;
+type Checks = fn(&mut Report, &Machine<'_>);
+
+/// How much is looked at.
+pub(crate) enum Extent {
+    /// What has to hold on every change.
+    Ci,
+    /// Everything.
+    Full,
+    /// Only these parts, `kubernetes`, `clocks`, `snapshots`, `power`, on a disk that the container engine installed:
+    /// for whoever works on one of them.
+    Installed(Vec<String>),
+}
+
+impl Extent {
+    fn has(&self, part: &str) -> bool {
+        match self {
+            Self::Ci => part == "kubernetes",
+            Self::Full => true,
+            Self::Installed(parts) => parts.iter().any(|p| p == part),
+        }
+    }
+}
+
+/// One machine with BIOS, or everything.
+pub(crate) fn suite(report: &mut Report, extent: &Extent) -> Result<(), Fail> {
+    one_machine(report, "bios", extent)?;
+    if matches!(extent, Extent::Full) {
+        one_machine(report, "efi", extent)?;
     }
     Ok(())
 }
 
-fn one_machine(report: &mut Report, firmware: &'static str, full: bool) -> Result<(), Fail> {
+fn one_machine(report: &mut Report, firmware: &'static str, extent: &Extent) -> Result<(), Fail> {
     let world = World::new("machine", Some(&node::lab(firmware, START)))?;
-    world.set_engine(ENGINE);
     let machine = Machine::new(&world, firmware);
     say(&format!("     {firmware}: the machine's clock starts at 2020-01-01"));
     let name = |check: &str| format!("boot/{firmware}/{check}");
-    let up = report.check(&name("installed-from-the-iso"), 30 * MINUTE, &world, || machine.install());
-    if up {
-        chain::checks(report, &machine);
-        report.check(&name("clock-of-2020"), 4 * MINUTE, &world, || machine.clock_is_right());
-        if firmware == "bios" {
-            clock::with_kubernetes(report, &machine);
-        } else {
-            report.check(&name("boots-again"), 15 * MINUTE, &world, || machine.reboot());
+    let up = if let Extent::Installed(_) = extent {
+        report.check(&name("installed-by-the-other-engine"), 10 * MINUTE, &world, || machine.install_elsewhere())
+    } else {
+        world.set_engine(ENGINE);
+        let up = report.check(&name("installed-from-the-iso"), 30 * MINUTE, &world, || machine.install());
+        if up {
+            chain::checks(report, &machine);
+            report.check(&name("clock-of-2020"), 4 * MINUTE, &world, || machine.clock_is_right());
         }
-        if full && firmware == "bios" {
-            clock::wrong_starts(report, &machine);
-            snapshots::checks(report, &machine);
-            power::checks(report, &machine);
+        up
+    };
+    if up && firmware == "efi" {
+        report.check(&name("boots-again"), 15 * MINUTE, &world, || machine.reboot());
+    } else if up {
+        let parts: [(&str, Checks); 4] = [
+            ("kubernetes", clock::with_kubernetes),
+            ("clocks", clock::wrong_starts),
+            ("snapshots", snapshots::checks),
+            ("power", power::checks),
+        ];
+        for (_, checks) in parts.iter().filter(|(part, _)| extent.has(part)) {
+            checks(report, &machine);
         }
     }
     report.check(&name("destroy"), 4 * MINUTE, &world, || life::destroy(&world));

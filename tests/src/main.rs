@@ -48,8 +48,12 @@ fn main() -> ExitCode {
             None => usage(),
         },
         ["boot", rest @ ..] => match rest {
-            [] => boot_suite(false, start),
-            ["--full"] => boot_suite(true, start),
+            [] => boot_suite(boot::Extent::Ci, start),
+            ["--full"] => boot_suite(boot::Extent::Full, start),
+            ["--installed", parts @ ..] => {
+                let parts = parts.iter().map(|p| (*p).to_owned()).collect();
+                boot_suite(boot::Extent::Installed(parts), start)
+            }
             _ => usage(),
         },
         [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
@@ -58,10 +62,8 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say(
-        "usage: e2e lab|host|second|bad-input|bridge|faults|all, or e2e boot [--full], \
-         or e2e kill [--full] [--seed N] [--step NAME]",
-    );
+    say("usage: e2e lab|host|second|bad-input|bridge|faults|all, or e2e boot [--full | --installed PART...], \
+         or e2e kill [--full] [--seed N] [--step NAME]");
     ExitCode::from(2)
 }
 
@@ -96,11 +98,12 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
 }
 
 /// Not among the others: it needs programs that they do not need.
-fn boot_suite(full: bool, start: Instant) -> ExitCode {
+fn boot_suite(extent: boot::Extent, start: Instant) -> ExitCode {
     stop_on_signals();
     let mut report = Report::default();
     say("---- boot");
-    let broken = boot::suite(&mut report, full).inspect_err(|why| say(&format!("FAIL boot  could not go on: {why}")));
+    let broken =
+        boot::suite(&mut report, &extent).inspect_err(|why| say(&format!("FAIL boot  could not go on: {why}")));
     if report.end(start.elapsed()) && broken.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

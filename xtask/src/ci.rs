@@ -6,8 +6,15 @@ use crate::parts::{Part, Score};
 use crate::test;
 
 /// The suites of the end-to-end proof: what each should take and when it hangs, in minutes.
-const PROOF: &[(&str, u64, u64)] =
-    &[("bad-input", 1, 5), ("lab", 5, 15), ("second", 2, 10), ("bridge", 2, 10), ("kill", 4, 12), ("boot", 5, 15)];
+const PROOF: &[(&str, u64, u64)] = &[
+    ("bad-input", 1, 5),
+    ("lab", 5, 15),
+    ("second", 2, 10),
+    ("bridge", 2, 10),
+    ("faults", 4, 12),
+    ("kill", 4, 12),
+    ("boot", 5, 15),
+];
 
 /// The parts of `test`, the Windows check, then the end-to-end proof, each suite a part of its own.
 pub(crate) fn run() -> Ended {

@@ -31,7 +31,7 @@ impl Cmd {
             env: Vec::new(),
             dir: None,
             stdin: None,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_secs(120),
         }
     }
 

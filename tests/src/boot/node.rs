@@ -73,6 +73,16 @@ impl<'a> Machine<'a> {
         Ok(format!("{} s, {} things changed; {}", answer["seconds"], answer["changed"], facts["evidence"]))
     }
 
+    /// The same by the container engine, then switched off and booted as a machine.
+    pub(crate) fn install_elsewhere(&self) -> Proof {
+        self.world.set_engine("container");
+        self.up(START)?;
+        self.vmrun(&["stop", "VMX", "soft"])?;
+        self.world.set_engine(super::ENGINE);
+        let answer = self.up(START)?;
+        Ok(format!("booted in {} s; {}", answer["seconds"], self.clock_is_right()?))
+    }
+
     /// Switched off, and on again with the clock starting here: a whole boot.
     pub(crate) fn power_cycle(&self, rtc: i64) -> Result<Value, Fail> {
         self.vmrun(&["stop", "VMX", "soft"])?;
