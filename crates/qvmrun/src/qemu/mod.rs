@@ -43,6 +43,8 @@ const SOFT_STOP: Duration = Duration::from_secs(100);
 const BUTTON: Duration = Duration::from_secs(30);
 /// A guest that has not heard it yet is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// QEMU follows its supervisor, and the supervisor QEMU, within this.
+const GOING: Duration = Duration::from_secs(3);
 /// After this QEMU is killed.
 const HARD_STOP: Duration = Duration::from_secs(10);
 
@@ -115,10 +117,15 @@ impl Qemu {
     }
 }
 
-/// A supervisor lives, or what it started does.
+/// Whether the machine is on. Where the supervisor or QEMU has ended, the other follows at once, and is waited for.
 fn is_on(place: &Place) -> bool {
     let ours = matches!(place.engine(), Some(Kind::Tcg | Kind::Kvm));
-    (ours && place.is_locked()) || place.is_held("qemu.lock")
+    let seen = || (ours && place.is_locked(), place.is_held("qemu.lock"));
+    match seen() {
+        (true, true) => true,
+        (true, false) if !place.outcome().exists() => true, // it is being started
+        _ => !until(GOING, || seen() == (false, false)),
+    }
 }
 
 impl Engine for Qemu {
