@@ -2,7 +2,6 @@
 
 mod boot;
 mod cable;
-mod control;
 mod disk;
 pub(crate) mod groups;
 mod guest;
@@ -24,7 +23,7 @@ use crate::place::Place;
 use crate::vm::{Device, Vm};
 use crate::vm_error::VmError;
 use crate::wait::until;
-use crate::{Failure, net, session};
+use crate::{Failure, control, net, session};
 
 use groups::Groups;
 
@@ -37,6 +36,9 @@ const START: Duration = Duration::from_secs(180);
 const SOFT_STOP: Duration = Duration::from_secs(90);
 /// After this a supervisor that does not answer is ended.
 const HARD_STOP: Duration = Duration::from_secs(20);
+
+/// How long a supervisor may take to answer.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// The container engine.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl Container {
     }
 
     fn ask(&self, vm: &Vm, request: &str) -> Result<String, VmError> {
-        control::ask(&self.place(vm), request).map_err(Into::into)
+        control::ask(&self.place(vm), request, ANSWER).map_err(Into::into)
     }
 
     fn wait_off(&self, vm: &Vm, deadline: Duration) -> bool {

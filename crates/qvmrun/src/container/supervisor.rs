@@ -8,7 +8,6 @@ use machine::{Background, Cmd, Local};
 
 use super::boot::{self, Boot, Medium};
 use super::cable::Cable;
-use super::control;
 use super::disk::Storage;
 use super::groups::Groups;
 use super::lxcfs::Lxcfs;
@@ -19,7 +18,7 @@ use crate::place::Place;
 use crate::vm::Vm;
 use crate::vm_error::VmError;
 use crate::wait::until;
-use crate::{Failure, files, net, session};
+use crate::{Failure, control, files, net, session};
 
 /// Put before a node's own init.
 const PREINIT: &str = include_str!("../../guest/preinit");

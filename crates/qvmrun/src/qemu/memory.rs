@@ -12,12 +12,12 @@ use super::buses;
 use super::qmp::Qmp;
 use crate::Failure;
 use crate::place::Place;
-use crate::vm::{Device, Vm, beside};
+use crate::vm::{Vm, beside};
 use crate::vm_error::VmError;
 use crate::vmware_log;
 
 /// Writing or reading the memory of a large machine on a slow disk.
-const MOVED: Duration = Duration::from_secs(100);
+pub(super) const MOVED: Duration = Duration::from_secs(100);
 /// How long a guest that goes on is tried to be told the time.
 const TELL: Duration = Duration::from_secs(30);
 const KEY: &str = "checkpoint.vmState";
@@ -34,7 +34,7 @@ pub(super) fn used(vm: &Vm, file: &Path) -> Result<(), VmError> {
 }
 
 /// Halts the machine and writes its memory.
-pub(super) fn save(monitor: &mut Qmp, vm: &Vm, file: &Path) -> Result<(), VmError> {
+fn save(monitor: &mut Qmp, vm: &Vm, file: &Path) -> Result<(), VmError> {
     monitor.run("stop", json!({}))?;
     let part = beside(file, ".part");
     let written = mode(monitor)
@@ -54,6 +54,30 @@ pub(super) fn save(monitor: &mut Qmp, vm: &Vm, file: &Path) -> Result<(), VmErro
         }
         failure.into()
     })
+}
+
+/// Writes the memory and turns the machine off. From then on the .vmx says where its memory is.
+pub(super) fn suspend(monitor: &mut Qmp, vm: &Vm, file: &Path) -> Result<(), VmError> {
+    let written = save(monitor, vm, file).and_then(|()| {
+        let mut now = Vm::open(&vm.shown())?;
+        now.vmx.set(KEY, &file.file_name().unwrap_or_default().to_string_lossy());
+        now.save()
+    });
+    if written.is_err() {
+        monitor.run("cont", json!({}))?;
+        return written;
+    }
+    monitor.run("quit", json!({})).map(drop).map_err(Into::into)
+}
+
+/// Writes the memory, and lets the disks go on in their overlays. The machine goes on, whatever comes of it.
+pub(super) fn snapshot(monitor: &mut Qmp, vm: &Vm, file: &Path, overlays: &[(String, PathBuf)]) -> Result<(), VmError> {
+    let done = save(monitor, vm, file).and_then(|()| branch(monitor, overlays).map_err(VmError::from));
+    monitor.run("cont", json!({}))?;
+    if done.is_err() {
+        let _ = fs::remove_file(file);
+    }
+    done
 }
 
 /// Reads the memory back; the machine stays halted.
@@ -99,11 +123,11 @@ fn finished(monitor: &mut Qmp) -> Result<(), Failure> {
 }
 
 /// Lets every disk go on in its overlay. The machine is halted.
-pub(super) fn branch(monitor: &mut Qmp, overlays: &[(Device, PathBuf)]) -> Result<(), Failure> {
+fn branch(monitor: &mut Qmp, overlays: &[(String, PathBuf)]) -> Result<(), Failure> {
     let blocks = monitor.run("query-block", json!({}))?;
     let mut actions = Vec::new();
     for (device, overlay) in overlays {
-        let (id, file) = (buses::id(&device.name), json!({ "driver": "file", "filename": overlay }));
+        let (id, file) = (buses::id(device), json!({ "driver": "file", "filename": overlay }));
         let node = node_of(&blocks, &id).ok_or_else(|| Failure::host("branching a disk")(format!("no {id}")))?;
         let name = next_node(&node);
         let add = json!({ "driver": "qcow2", "node-name": name, "file": file, "backing": null });

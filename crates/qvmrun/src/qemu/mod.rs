@@ -8,6 +8,7 @@ mod memory;
 mod nic;
 mod probe;
 mod qmp;
+mod requests;
 mod supervisor;
 mod wire;
 
@@ -28,6 +29,7 @@ use crate::{Failure, net, session};
 
 use agent::Agent;
 use qmp::Qmp;
+use requests::Request;
 
 pub(crate) use firmware::CODE as EFI_CODE;
 pub(crate) use probe::kvm_obstacle;
@@ -209,25 +211,19 @@ impl Engine for Qemu {
     }
 
     fn suspend(&self, vm: &Vm, file: &Path) -> Result<(), VmError> {
-        let mut monitor = self.monitor(vm)?;
-        memory::save(&mut monitor, vm, file).inspect_err(|_| {
-            let _ = monitor.run("cont", json!({}));
-        })?;
-        monitor.run("quit", json!({}))?;
-        if self.wait_off(vm, HARD_STOP) { Ok(()) } else { Err(VmError::TimedOut(vm.shown())) }
+        let asked = requests::ask(&self.place(vm), &Request::Suspend { file: file.into() });
+        if matches!(asked, Err(VmError::NotSupported)) {
+            return asked;
+        }
+        // The supervisor may be gone before its answer is here; the .vmx tells.
+        let off = (asked.is_ok() || file.exists()) && self.wait_off(vm, HARD_STOP);
+        let done = off && Vm::open(&vm.shown())?.suspended().as_deref() == Some(file);
+        if done { Ok(()) } else { asked.and(Err(VmError::TimedOut(vm.shown()))) }
     }
 
     fn snapshot_live(&self, vm: &Vm, file: &Path, overlays: &[(Device, PathBuf)]) -> Result<(), VmError> {
-        let mut monitor = self.monitor(vm)?;
-        let done = memory::save(&mut monitor, vm, file)
-            .and_then(|()| memory::branch(&mut monitor, overlays).map_err(VmError::from));
-        monitor.run("cont", json!({}))?;
-        drop(monitor);
-        memory::tell_time(&self.place(vm));
-        if done.is_err() {
-            let _ = std::fs::remove_file(file);
-        }
-        done
+        let overlays = overlays.iter().map(|(device, overlay)| (device.name.clone(), overlay.clone())).collect();
+        requests::ask(&self.place(vm), &Request::Snapshot { file: file.into(), overlays })
     }
 
     fn guest(&self, vm: &Vm, program: &[String], stdin: &[u8], wait: bool) -> Result<GuestOutput, VmError> {

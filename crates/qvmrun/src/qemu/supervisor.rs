@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::argv::{self, AGENT, Cables, Host, MONITOR};
 use super::qmp::Qmp;
-use super::{QEMU, firmware, memory, nic};
+use super::{QEMU, firmware, memory, nic, requests};
 use crate::child::holder;
 use crate::engine::Kind;
 use crate::home::Home;
@@ -76,6 +76,7 @@ fn run(vm: &Vm, home: &Home, place: &Place, told: &mut bool) -> Result<(), VmErr
     }
     monitor.run("cont", json!({}))?;
     drop(monitor); // it is the next vmrun's turn
+    requests::serve(place, vm)?;
     if let Some(file) = &suspended {
         memory::used(vm, file)?;
         memory::keep_telling(place);
@@ -96,7 +97,8 @@ fn monitor(qemu: &Running, place: &Place) -> Result<Qmp, VmError> {
     });
     monitor.ok_or_else(|| {
         let text = files::read(&place.log()).unwrap_or_default();
-        let last = text.lines().rev().find(|l| !l.trim().is_empty()).unwrap_or("no message").to_owned();
+        let last = text.lines().rev().find(|l| !l.trim().is_empty() && !l.starts_with("qvmrun:"));
+        let last = last.unwrap_or("it ended without a word").trim_start_matches(&format!("{QEMU}: ")).to_owned();
         VmError::NotStarted(format!("{QEMU}: {last}"))
     })
 }
