@@ -3,6 +3,7 @@
 // a test program has no outside; it says why it skips
 #![allow(unreachable_pub, clippy::print_stderr, clippy::unwrap_used)]
 
+mod cloned;
 mod emulated;
 mod faults;
 mod lab;
