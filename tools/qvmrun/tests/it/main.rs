@@ -8,7 +8,6 @@ mod emulated;
 mod faults;
 mod lab;
 mod life;
-mod sector;
 mod snapshots;
 mod tiny;
 mod words;

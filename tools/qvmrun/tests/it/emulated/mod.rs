@@ -1,5 +1,7 @@
 //! Machines in QEMU, emulated, with guests of a few bytes.
 
+mod sector;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -10,7 +12,6 @@ use machine::{Cmd, Local};
 use vmware::{DiskFormat, Vmdk, Vmx};
 
 use crate::lab::Lab;
-use crate::sector;
 
 /// The host is busy when all tests run, and these machines are slow.
 fn until(what: &str, mut done: impl FnMut() -> bool) {
