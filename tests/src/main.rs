@@ -1,12 +1,13 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|kill|faults|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|desktop|kill|faults|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
 mod bridge;
 mod cluster;
+mod desktop;
 mod faults;
 mod foreign;
 mod host;
@@ -34,7 +35,7 @@ use std::time::Instant;
 use proof::Fail;
 use report::{Report, say};
 
-const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "faults", "kill"];
+const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "desktop", "faults", "kill"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say("usage: e2e lab|host|second|bad-input|bridge|faults|all, or e2e boot [--full | --installed PART...], \
+    say("usage: e2e lab|host|second|bad-input|bridge|desktop|faults|all, or e2e boot [--full | --installed PART...], \
          or e2e kill [--full] [--seed N] [--step NAME]");
     ExitCode::from(2)
 }
@@ -91,6 +92,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "host" => life::suite(report, false),
         "second" => second::suite(report),
         "bridge" => bridge::suite(report),
+        "desktop" => desktop::suite(report),
         "kill" => kill::suite(report, asked),
         "faults" => faults::suite(report),
         _ => bad_input::suite(report),

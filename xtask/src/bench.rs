@@ -1,6 +1,8 @@
-//! `cargo xtask bench start | boot`: time to Ready, and to a booted machine, against bare floors in the same run.
+//! `cargo xtask bench`: measurements with a goal. `start` and `boot` are times to Ready, and to a booted machine, against
+//! bare floors in the same run.
 
 mod boot;
+mod vmrun;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -24,6 +26,9 @@ const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/floor-no
 pub(crate) fn run(words: &[String]) -> Ended {
     if words == ["boot"] {
         return boot::run();
+    }
+    if words == ["vmrun"] {
+        return vmrun::run();
     }
     if words != ["start"] {
         return say::not_yet(&format!("bench {}", words.join(" ")));

@@ -5,6 +5,7 @@ mod ci;
 mod docs;
 mod e2e;
 mod full_machines;
+mod fuzz;
 mod lab;
 mod packages;
 mod parts;
@@ -31,10 +32,13 @@ cargo xtask e2e boot [--full]
                          one emulated machine from the installer ISO to a booted disk, with clocks that start wrong
 cargo xtask e2e kill [--full] [--seed N] [--step NAME]
                          a run killed inside every step, machines without power, and a plain run to Ready after each
-cargo xtask e2e smoke | lab | host | second | bad-input | bridge | faults | all
+cargo xtask e2e smoke | lab | host | second | bad-input | bridge | desktop | faults | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
-cargo xtask bench start | boot
-                         time to Ready, and to a booted emulated machine, against bare scripts
+cargo xtask bench start | boot | vmrun
+                         time to Ready, and to a booted emulated machine, against bare scripts; thirty machines with a
+                         vmrun that takes a second
+cargo xtask fuzz [TARGET] [SECONDS]
+                         random bytes against what reads foreign ones, ten minutes each
 ";
 
 /// How a verb ends: an exit code, or a reason to stop in words.
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         "docs" => docs::run(),
         "windows" => windows::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "e2e" if rest == ["smoke"] => lab::smoke(),
         "e2e" => e2e::run(rest),
         "help" | "--help" | "-h" => say::result(HELP),

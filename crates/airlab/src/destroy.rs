@@ -16,9 +16,9 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
     let vmrun = context.provider.vmrun();
     run.step("machines", async {
         for node in &lab.nodes {
-            let vmx = files.vmx(&node.name);
-            if vmx.exists() {
-                golden::remove(&vmrun, &vmx, &files.machine(&node.name)).await?;
+            let folder = files.machine(&node.name);
+            if folder.exists() {
+                golden::remove(&vmrun, &files.vmx(&node.name), &folder).await?;
                 run.changed(format!("{}: machine and disk deleted", node.name));
             }
         }
@@ -26,6 +26,10 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
         for name in golden::found(lab, files) {
             golden::remove(&vmrun, &files.vmx(&name), &files.machine(&name)).await?;
             run.changed(format!("{name}: golden machine deleted"));
+        }
+        // Where the lab file puts machines elsewhere, the lab's own folder there goes with the last of them.
+        if let Some(node) = lab.nodes.first() {
+            let _ = files.machine(&node.name).parent().map(std::fs::remove_dir);
         }
         Ok(())
     })

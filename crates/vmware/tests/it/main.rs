@@ -6,3 +6,5 @@ mod commands;
 mod disks;
 #[cfg(unix)]
 mod talking;
+#[cfg(unix)]
+mod two_ways;
