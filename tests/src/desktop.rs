@@ -5,8 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::life;
@@ -33,18 +32,19 @@ impl Files {
     fn place(scratch: &Path) -> Result<Self, Fail> {
         let spec = demolab::Spec { cache: demolab::default_cache() };
         let parts = demolab::build(&spec, &steps::Silent).map_err(|e| Fail(format!("the offline parts: {e}")))?;
-        let images = scratch.join("images");
+        let (put, images) = (scratch.join("files"), scratch.join("files/images"));
         fs::create_dir_all(&images)?;
         for (_, archive) in &parts.images {
-            symlink(archive, images.join(archive.file_name().unwrap_or_default()))?;
+            own(archive, &images)?;
         }
         let shown = |path: &Path| path.display().to_string();
+        let iso = own(&parts.installer_iso, &put)?;
         Ok(Self {
             vms: shown(&scratch.join("vms")),
-            iso_sha256: sha256(&parts.installer_iso)?,
-            iso: shown(&parts.installer_iso),
-            k3s: shown(&parts.k3s),
-            airgap: shown(&parts.airgap_images),
+            iso_sha256: sha256(&iso)?,
+            iso: shown(&iso),
+            k3s: shown(&own(&parts.k3s, &put)?),
+            airgap: shown(&own(&parts.airgap_images, &put)?),
             images: shown(&images),
         })
     }
@@ -81,6 +81,15 @@ impl Files {
         }
         Ok((text, changed))
     }
+}
+
+/// The file in a folder of ours: the cache drops parts when they are built anew.
+fn own(part: &Path, folder: &Path) -> Result<PathBuf, Fail> {
+    let path = folder.join(part.file_name().unwrap_or_default());
+    if fs::hard_link(part, &path).is_err() {
+        fs::copy(part, &path)?;
+    }
+    Ok(path)
 }
 
 fn sha256(path: &Path) -> Result<String, Fail> {
