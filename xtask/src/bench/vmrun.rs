@@ -14,6 +14,8 @@ const MACHINES: u32 = 30;
 const FEW: u32 = 3;
 /// As many as the usual lab has nodes.
 const PARALLEL: u32 = 3;
+/// Seconds for the list before and the list after, which no parallelism can take away.
+const LOOKS: f64 = 2.0;
 /// Wall time against what so many calls of a second take side by side, and memory against that with few machines.
 const GOALS: (f64, f64) = (1.3, 1.1);
 
@@ -45,13 +47,21 @@ pub(crate) fn run() -> Ended {
     let ended = measure(&home.join("many"), MACHINES).and_then(|many| Ok((many, measure(&home.join("few"), FEW)?)));
     let _ = std::fs::remove_dir_all(&home);
     let (many, few) = ended?;
-    let ideal = f64::from(MACHINES.div_ceil(PARALLEL));
+    let starts = f64::from(MACHINES.div_ceil(PARALLEL));
+    let ideal = starts + LOOKS;
     let (time, memory) = (many.seconds / ideal, many.rss_kib / few.rss_kib);
     say::result(&format!(
         "{MACHINES} machines, {PARALLEL} calls at a time, a second each: {} calls in {:.2} s\n\
-         ideal {ideal:.0} s (the starts alone)       ratio {time:.2}  (goal: at most {:.1})\n\
+         ideal {ideal:.0} s: a look, {starts:.0} rounds of starts, a look; ratio {time:.2}  (goal: at most {:.1}); against the starts \
+         alone {:.2}\n\
          memory {:.0} KiB, with {FEW} machines {:.0} KiB  ratio {memory:.2}  (goal: at most {:.1})\n",
-        many.calls, many.seconds, GOALS.0, many.rss_kib, few.rss_kib, GOALS.1
+        many.calls,
+        many.seconds,
+        GOALS.0,
+        many.seconds / starts,
+        many.rss_kib,
+        few.rss_kib,
+        GOALS.1
     ))?;
     Ok(u8::from(time > GOALS.0 || memory > GOALS.1))
 }
