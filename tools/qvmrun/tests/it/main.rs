@@ -1,7 +1,6 @@
 //! The qvmrun program from the outside: its words, and the whole life of a machine.
 #![cfg(target_os = "linux")]
-// a test program has no outside; it says why it skips
-#![allow(unreachable_pub, clippy::print_stderr, clippy::unwrap_used)]
+#![allow(unreachable_pub, clippy::print_stderr, clippy::unwrap_used)] // it has no outside, and says why it skips
 
 mod cloned;
 mod emulated;
