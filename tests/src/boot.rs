@@ -61,7 +61,7 @@ fn one_machine(report: &mut Report, firmware: &'static str, extent: &Extent) -> 
     say(&format!("     {firmware}: the machine's clock starts at 2020-01-01"));
     let name = |check: &str| format!("boot/{firmware}/{check}");
     let up = if let Extent::Installed(_) = extent {
-        report.check(&name("installed-by-the-other-engine"), 10 * MINUTE, &world, || machine.install_elsewhere())
+        report.check(&name("installed-by-the-other-engine"), 30 * MINUTE, &world, || machine.install_elsewhere())
     } else {
         world.set_engine(ENGINE);
         let up = report.check(&name("installed-from-the-iso"), 30 * MINUTE, &world, || machine.install());
