@@ -5,7 +5,7 @@
 //! every commit.
 
 mod left;
-mod moment;
+pub(crate) mod moment;
 mod steps;
 
 use std::sync::atomic::Ordering;

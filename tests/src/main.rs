@@ -1,11 +1,12 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|desktop|kill|faults|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|clone|desktop|kill|faults|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
 mod bridge;
+mod clone;
 mod cluster;
 mod desktop;
 mod faults;
@@ -35,7 +36,7 @@ use std::time::Instant;
 use proof::Fail;
 use report::{Report, say};
 
-const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "desktop", "faults", "kill"];
+const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "clone", "desktop", "faults", "kill"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -63,8 +64,10 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say("usage: e2e lab|host|second|bad-input|bridge|desktop|faults|all, or e2e boot [--full | --installed PART...], \
-         or e2e kill [--full] [--seed N] [--step NAME]");
+    say(
+        "usage: e2e lab|host|second|bad-input|bridge|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
+         or e2e kill [--full] [--seed N] [--step NAME]",
+    );
     ExitCode::from(2)
 }
 

@@ -17,6 +17,7 @@ pub(crate) type Tree = BTreeMap<String, String>;
 /// files.
 pub(crate) fn moves_by_itself(path: &str) -> bool {
     path.ends_with(".vmdk")
+        || path.ends_with(".qcow2")
         || path.ends_with(".log")
         || path.ends_with(".lock")
         || path.contains("/logs/")

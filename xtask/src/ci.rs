@@ -12,6 +12,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("second", 2, 10),
     ("bridge", 2, 10),
     ("faults", 4, 12),
+    ("clone", 4, 15),
     ("kill", 4, 12),
     ("boot", 5, 15),
 ];

@@ -26,7 +26,7 @@ const TOOLS: &[(&str, &str)] = &[
 /// Suites that run full machines.
 const FULL_MACHINES: &[&str] = &["boot"];
 
-/// `e2e lab|host|second|bad-input|bridge|desktop|faults|kill|all`.
+/// `e2e lab|host|second|bad-input|bridge|clone|desktop|faults|kill|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
     if !cfg!(target_os = "linux") || !packages::root() {
         say::line("the lab needs Linux and root: run the same command as root");

@@ -10,11 +10,11 @@ use crate::product::Running;
 use crate::proof::Fail;
 
 /// Reproducible chance (SplitMix64).
-pub(super) struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
     /// The dice of one draw of one case.
-    pub(super) fn new(seed: u64, case: &str, draw: u64) -> Self {
+    pub(crate) fn new(seed: u64, case: &str, draw: u64) -> Self {
         let name =
             case.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
         Self(seed.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ name ^ (draw << 56))
@@ -28,25 +28,25 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    pub(super) fn coin(&mut self) -> bool {
+    pub(crate) fn coin(&mut self) -> bool {
         self.roll() & 1 == 0
     }
 
     /// A moment within the first nine tenths of a step of this length.
-    pub(super) fn part_of(&mut self, length: Duration) -> Duration {
+    pub(crate) fn part_of(&mut self, length: Duration) -> Duration {
         let thousandth = u32::try_from(self.roll() % 900).unwrap_or(0);
         length * thousandth / 1000
     }
 }
 
 /// When to strike: so long after the beginning of a step.
-pub(super) struct Moment<'a> {
-    pub(super) step: &'a str,
-    pub(super) after: Duration,
+pub(crate) struct Moment<'a> {
+    pub(crate) step: &'a str,
+    pub(crate) after: Duration,
 }
 
 /// Waits for the moment; `None` if the step is over before it, or never comes.
-pub(super) fn strike(run: &mut Running<'_>, moment: &Moment<'_>) -> Result<Option<()>, Fail> {
+pub(crate) fn strike(run: &mut Running<'_>, moment: &Moment<'_>) -> Result<Option<()>, Fail> {
     let mut since = None;
     loop {
         let over = run.look()?.is_some();
@@ -68,7 +68,7 @@ pub(super) fn strike(run: &mut Running<'_>, moment: &Moment<'_>) -> Result<Optio
 }
 
 /// Kills a process group at once.
-pub(super) fn kill_group(group: u32) {
+pub(crate) fn kill_group(group: u32) {
     if let Some(pid) = pid(group) {
         let _ = kill_process_group(pid, Signal::KILL);
     }
@@ -82,7 +82,7 @@ pub(super) fn ask_to_end(process: u32) {
 }
 
 /// Kills one process at once.
-pub(super) fn kill_one(process: u32) {
+pub(crate) fn kill_one(process: u32) {
     if let Some(pid) = pid(process) {
         let _ = kill_process(pid, Signal::KILL);
     }
@@ -93,7 +93,7 @@ fn pid(number: u32) -> Option<Pid> {
 }
 
 /// Every process that has this one among its ancestors.
-pub(super) fn descendants(of: u32) -> Vec<u32> {
+pub(crate) fn descendants(of: u32) -> Vec<u32> {
     let numbers = fs::read_dir("/proc").into_iter().flatten().flatten();
     let all: Vec<(u32, u32)> = numbers
         .filter_map(|e| e.file_name().to_string_lossy().parse::<u32>().ok())
