@@ -95,6 +95,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "host" => life::suite(report, false),
         "second" => second::suite(report),
         "bridge" => bridge::suite(report),
+        "clone" => clone::suite(report),
         "desktop" => desktop::suite(report),
         "kill" => kill::suite(report, asked),
         "faults" => faults::suite(report),
