@@ -17,7 +17,10 @@ mod store;
 
 pub use digest::{Algorithm, Digest, NotADigest};
 
-pub use mirror::{Image, MirrorReport, Outcome, Source, mirror, mirror_archives};
+pub use mirror::{
+    Credentials, Image, MirrorReport, Options, Outcome, Platforms, Source, Target, mirror, mirror_archives, mirror_to,
+    names_in,
+};
 pub use name::{NotAName, Repository, Tag};
 pub use problem::{PROBLEMS, RegistryError};
 pub use registries::Registries;

@@ -16,6 +16,8 @@ pub const PROBLEMS: &[&str] = &[
     "AL-REG-008",
     "AL-REG-009",
     "AL-REG-010",
+    "AL-REG-021",
+    "AL-REG-022",
 ];
 
 /// The registry could not serve, or an image could not be mirrored.
@@ -97,6 +99,24 @@ pub enum RegistryError {
         /// The text.
         text: String,
     },
+    /// A registry does not let us.
+    #[error("{registry} refuses: {why}")]
+    Unauthorized {
+        /// Host of the registry.
+        registry: String,
+        /// What it said.
+        why: String,
+    },
+    /// Some images of a run could not be brought.
+    #[error("{failed} of {total} images failed; first: {first}")]
+    Incomplete {
+        /// How many failed.
+        failed: usize,
+        /// How many were asked for.
+        total: usize,
+        /// The first failure.
+        first: String,
+    },
     /// The store holds damaged or incomplete content.
     #[error("{damaged} damaged of {blobs} blobs; first: {first}")]
     Damaged {
@@ -110,6 +130,11 @@ pub enum RegistryError {
 }
 
 impl RegistryError {
+    /// Work that ended before its end.
+    pub(crate) fn interrupted(what: &str) -> Self {
+        Self::NotAnImage { origin: what.to_owned(), why: "interrupted".into() }
+    }
+
     pub(crate) fn file(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, doing, source }
@@ -129,6 +154,8 @@ impl Problem for RegistryError {
             Self::Remote { .. } => PROBLEMS[7],
             Self::Reference { .. } => PROBLEMS[8],
             Self::Damaged { .. } => PROBLEMS[9],
+            Self::Unauthorized { .. } => PROBLEMS[10],
+            Self::Incomplete { .. } => PROBLEMS[11],
         }
     }
 
@@ -151,6 +178,10 @@ impl Problem for RegistryError {
             }
             Self::Remote { registry, why } => vec![("registry", registry.clone()), ("why", why.clone())],
             Self::Reference { text } => vec![("text", text.clone())],
+            Self::Unauthorized { registry, why } => vec![("registry", registry.clone()), ("why", why.clone())],
+            Self::Incomplete { failed, total, first } => {
+                vec![("failed", failed.to_string()), ("total", total.to_string()), ("first", first.clone())]
+            }
             Self::Damaged { damaged, blobs, first } => {
                 vec![("damaged", damaged.to_string()), ("blobs", blobs.to_string()), ("first", first.clone())]
             }

@@ -1,5 +1,6 @@
-//! What tests share: tiny ISOs, and other programs as judges. Only for tests: it panics where a test would.
+//! What tests share: tiny ISOs, sets of images, and other programs as judges. Only for tests: it panics where a test would.
 
+pub mod images;
 pub mod iso;
 mod peer;
 

@@ -1,15 +1,12 @@
 //! An image in a file or folder.
 
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use async_trait::async_trait;
-
 use super::archive::{Archive, bytes_reader, not_an_image};
-use super::copy::{Origin, Progress};
 use super::{blocking, docker_archive, oci_layout, same_image};
-use crate::store::{Descriptor, Upload};
 use crate::{Digest, RegistryError};
 
 /// One image of an archive.
@@ -56,7 +53,7 @@ impl Named {
 
 impl Local {
     /// The images of a docker archive, an OCI layout folder or an OCI layout tar.
-    pub(super) fn open(path: &Path, scratch: &Path) -> Result<Vec<Named>, RegistryError> {
+    pub(super) fn all_of(path: &Path, scratch: &Path) -> Result<Vec<Named>, RegistryError> {
         let archive = Arc::new(Archive::open(path, scratch)?);
         if archive.size("manifest.json").is_some() {
             docker_archive::images(&archive)
@@ -73,17 +70,9 @@ impl Local {
     }
 }
 
-#[async_trait]
-impl Origin for Local {
-    fn name(&self) -> String {
-        self.archive.path.display().to_string()
-    }
-
-    fn digest(&self) -> &Digest {
-        &self.digest
-    }
-
-    async fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
+impl Local {
+    /// A manifest's bytes. The caller checks the digest.
+    pub(super) async fn manifest(&self, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
         match self.place(digest) {
             Content::Bytes(bytes) => Ok(bytes),
             Content::File(name) => {
@@ -93,30 +82,14 @@ impl Origin for Local {
         }
     }
 
-    async fn blob(
-        &self,
-        descriptor: &Descriptor,
-        digest: &Digest,
-        mut upload: Upload,
-        progress: &Progress<'_>,
-    ) -> Result<Upload, RegistryError> {
-        let (archive, place) = (self.archive.clone(), self.place(digest));
-        let upload = blocking(move || {
-            let fail = |e: std::io::Error| not_an_image(&archive.path, e.to_string());
-            let mut reader = match place {
-                Content::Bytes(bytes) => bytes_reader(bytes),
-                Content::File(name) => archive.open_file(&name).map_err(fail)?,
-            };
-            let mut buffer = vec![0; 1 << 20];
-            loop {
-                match reader.read(&mut buffer).map_err(fail)? {
-                    0 => return Ok(upload),
-                    n => upload.append(&buffer[..n])?,
-                }
-            }
-        });
-        let upload = upload.await?;
-        progress.add(descriptor.size);
-        Ok(upload)
+    /// A blob's bytes from byte `at` on. The caller checks the digest.
+    pub(super) fn open(&self, digest: &Digest, at: u64) -> Result<Box<dyn Read + Send>, RegistryError> {
+        let fail = |e: std::io::Error| not_an_image(&self.archive.path, e.to_string());
+        let mut reader = match self.place(digest) {
+            Content::Bytes(bytes) => bytes_reader(bytes),
+            Content::File(name) => self.archive.open_file(&name).map_err(fail)?,
+        };
+        std::io::copy(&mut reader.by_ref().take(at), &mut std::io::sink()).map_err(fail)?;
+        Ok(reader)
     }
 }

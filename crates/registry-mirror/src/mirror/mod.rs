@@ -1,22 +1,50 @@
-//! Images into a store.
+//! The mirror engine: images from registries, files and stores into a store or a registry.
 
 mod archive;
-mod copy;
+mod blobs;
 mod docker_archive;
+mod feed;
+mod image;
 mod local;
+mod meter;
 mod oci_layout;
-mod remote;
+mod options;
+mod origin;
+mod partial;
+mod platform;
+mod report;
+mod sources;
+mod target;
+mod transport;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use oci_client::Reference;
-use serde::Serialize;
 use steps::{Event, Sink};
+use tokio::task::JoinHandle;
 
-use self::copy::{Origin, Progress, copy};
-use self::local::{Local, Named};
-use self::remote::Remote;
+use self::blobs::Blobs;
+use self::feed::Wanted;
+use self::meter::{Limit, Meter};
+pub use self::options::Options;
+use self::origin::Origin;
+pub use self::platform::Platforms;
+use self::report::Done;
+pub use self::report::{MirrorReport, Outcome};
+use self::sources::Sources;
+use self::target::Place;
+pub use self::transport::Credentials;
+use self::transport::Retry;
 use crate::{Digest, RegistryError, Repository, Store, Tag};
+
+/// Images under way at a time. They mostly wait for each other's blobs, which have limits of their own.
+const IMAGES: usize = 16;
+/// How often progress is told.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// Where an image can be taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,79 +53,92 @@ pub enum Source {
     File(PathBuf),
     /// A registry.
     Registry {
-        /// The image's name there, `quay.io/argoproj/argocd:v2`.
+        /// The image's name there, `quay.io/argoproj/argocd:v2`; with `http://` in front, without TLS.
         reference: String,
         /// CA to trust instead of the system's, PEM.
         ca_pem: Option<String>,
     },
+    /// The store in this folder, under the image's own name.
+    Store(PathBuf),
 }
 
-/// An image that the store should hold.
+/// An image that the target should hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Its original name, `docker.io/library/nginx:1.27`. The store keeps it without the registry's host.
+    /// Its original name, `docker.io/library/nginx:1.27`. The target keeps it without the registry's host.
     pub reference: String,
-    /// The digest that its manifest must have, where it is known.
+    /// The digest that its manifest must have, where it is known. What the target has under that digest is not asked
+    /// for anywhere else.
     pub digest: Option<Digest>,
     /// Where to look for it, in this order.
     pub sources: Vec<Source>,
 }
 
-/// What became of one image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It was not there and is now.
-    New,
-    /// It was there, complete; nothing was written.
-    Present,
-    /// It was there in another version or incomplete.
-    Changed,
+/// Where images go to.
+#[derive(Debug, Clone)]
+pub enum Target<'a> {
+    /// A store on this computer.
+    Store(&'a Store),
+    /// A registry: `host:port`, or `host:port/prefix` to put something in front of every name; with `http://`, without
+    /// TLS.
+    Registry(&'a str),
 }
 
-/// What a mirror run did, by image reference.
-#[derive(Debug, Default)]
-pub struct MirrorReport {
-    /// Images that were not there before.
-    pub new: Vec<String>,
-    /// Images that were there, complete.
-    pub present: Vec<String>,
-    /// Images that were there in another version or incomplete.
-    pub changed: Vec<String>,
-    /// Images that no source could give; the error is that of the last source.
-    pub failed: Vec<(String, RegistryError)>,
+/// What all images of a run share.
+struct Run {
+    place: Place,
+    sources: Sources,
+    blobs: Blobs,
+    meter: Meter,
+    limit: Option<Limit>,
+    retry: Retry,
+    platforms: Platforms,
+    partials: PathBuf,
 }
 
-impl MirrorReport {
-    /// The report, or the first failure.
-    ///
-    /// # Errors
-    /// The first of [`failed`](Self::failed).
-    pub fn complete(mut self) -> Result<Self, RegistryError> {
-        if self.failed.is_empty() { Ok(self) } else { Err(self.failed.swap_remove(0).1) }
-    }
-
-    fn add(&mut self, reference: String, result: Result<Outcome, RegistryError>) {
-        match result {
-            Ok(Outcome::New) => self.new.push(reference),
-            Ok(Outcome::Present) => self.present.push(reference),
-            Ok(Outcome::Changed) => self.changed.push(reference),
-            Err(error) => self.failed.push((reference, error)),
-        }
-    }
+/// One image and the name under which the target keeps it.
+struct Job {
+    image: Image,
+    repository: Repository,
+    tag: Option<Tag>,
 }
 
-/// Brings images into a store: each blob once, digests checked while reading, nothing written for what is there.
-/// One image's failure does not stop the others. Must run on a tokio runtime; a program that uses
-/// [`Source::Registry`] installs a rustls provider first.
+/// Brings images to a target: each distinct blob once, digests checked while reading, nothing written for what is
+/// there. One image's failure does not stop the others. Must run on a tokio runtime; a program that uses registries
+/// installs a rustls provider first.
+///
+/// # Errors
+/// [`RegistryError::Reference`] for a target that cannot be named, [`RegistryError::Remote`] for a CA that cannot be
+/// read. What happens to images is in the report.
+///
+/// ```
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use registry_mirror::{Image, Options, Source, Store, Target, mirror_to};
+/// let dir = tempfile::tempdir().unwrap();
+/// let store = Store::open(dir.path())?;
+/// let sources = vec![Source::File(dir.path().join("nginx.tar"))];
+/// let image = Image { reference: "docker.io/library/nginx:1.27".into(), digest: None, sources };
+/// let report = mirror_to(&[image], Target::Store(&store), &Options::default(), &steps::Silent).await?;
+/// assert_eq!(report.failed[0].0, "docker.io/library/nginx:1.27");
+/// # Ok::<(), registry_mirror::RegistryError>(())
+/// # }).unwrap();
+/// ```
+pub async fn mirror_to(
+    images: &[Image],
+    target: Target<'_>,
+    options: &Options,
+    sink: &dyn Sink,
+) -> Result<MirrorReport, RegistryError> {
+    let (run, prefix) = Run::new(&target, options)?;
+    run.all(images.iter().map(|image| Job::new(image.clone(), &prefix)), sink).await
+}
+
+/// [`mirror_to`] a store, as usual.
 pub async fn mirror(images: &[Image], store: &Store, sink: &dyn Sink) -> MirrorReport {
-    let mut report = MirrorReport::default();
-    let progress = Progress::new(sink);
-    for (done, image) in images.iter().enumerate() {
-        report.add(image.reference.clone(), mirror_one(image, store, &progress).await);
-        told(sink, done + 1, images.len());
+    match mirror_to(images, Target::Store(store), &Options::default(), sink).await {
+        Ok(report) => report,
+        Err(error) => MirrorReport { failed: vec![(String::new(), error)], ..MirrorReport::default() },
     }
-    report
 }
 
 /// Brings archives (docker archives, OCI layouts) into a store. The label of a pair is the image's reference; when it
@@ -110,88 +151,192 @@ pub async fn mirror_archives(
     store: &Store,
     sink: &dyn Sink,
 ) -> Result<MirrorReport, RegistryError> {
-    let mut report = MirrorReport::default();
-    let progress = Progress::new(sink);
-    for (done, (label, path)) in archives.iter().enumerate() {
-        if path.file_name().is_some_and(|name| name.to_string_lossy() == *label) {
-            match all_of(path, store).await {
-                Ok(images) => {
-                    for named in images {
-                        let result = keep(&named.reference, None, &named.image, store, &progress).await;
-                        report.add(named.reference, result);
-                    }
-                }
-                Err(error) => report.failed.push((label.clone(), error)),
+    let mut images = Vec::new();
+    let mut failed = Vec::new();
+    for (label, path) in archives {
+        if path.file_name().is_none_or(|name| name.to_string_lossy() != *label) {
+            images.push(Image { reference: label.clone(), digest: None, sources: vec![Source::File(path.clone())] });
+            continue;
+        }
+        match names_in(path, store.root()).await {
+            Ok(names) => images.extend(names.into_iter().map(|reference| Image {
+                reference,
+                digest: None,
+                sources: vec![Source::File(path.clone())],
+            })),
+            Err(error) => failed.push((label.clone(), error)),
+        }
+    }
+    let report = MirrorReport { failed, ..MirrorReport::default() };
+    report.and(mirror(&images, store, sink).await).complete()
+}
+
+/// The names of the images that an archive holds. `scratch` gets a compressed one's content for a moment.
+///
+/// # Errors
+/// [`RegistryError::NotAnImage`], [`RegistryError::File`].
+pub async fn names_in(archive: &std::path::Path, scratch: &std::path::Path) -> Result<Vec<String>, RegistryError> {
+    let (path, scratch) = (archive.to_owned(), scratch.to_owned());
+    let images = blocking(move || local::Local::all_of(&path, &scratch)).await?;
+    Ok(images.into_iter().map(|named| named.reference).collect())
+}
+
+impl Run {
+    fn new(target: &Target<'_>, options: &Options) -> Result<(Arc<Self>, String), RegistryError> {
+        let mut scratch = options.scratch.clone();
+        let sources = Sources::new(options);
+        let (place, prefix) = match target {
+            Target::Store(store) => {
+                scratch = store.root().to_owned();
+                (Place::Store((*store).clone()), String::new())
             }
+            Target::Registry(name) => {
+                let (host, prefix) = sources::host(name);
+                let (name, prefix) = (host.0.to_owned(), prefix.trim_matches('/').to_owned());
+                (Place::Registry(sources.registry(&name, host.1, None)?), prefix)
+            }
+        };
+        sources.set_scratch(&scratch);
+        let run = Self {
+            place,
+            sources,
+            blobs: Blobs::default(),
+            meter: Meter::default(),
+            limit: options.bandwidth.map(Limit::new),
+            retry: options.retry(),
+            platforms: options.platforms.clone(),
+            partials: scratch.join("partial"),
+        };
+        Ok((Arc::new(run), prefix))
+    }
+
+    async fn all(
+        self: Arc<Self>,
+        jobs: impl Iterator<Item = (String, Result<Job, RegistryError>)>,
+        sink: &dyn Sink,
+    ) -> Result<MirrorReport, RegistryError> {
+        let mut report = MirrorReport::default();
+        let mut order = Vec::new();
+        let mut waiting = Vec::new();
+        for (reference, job) in jobs {
+            order.push(reference.clone());
+            match job {
+                Ok(job) => waiting.push(job),
+                Err(error) => report.add(reference, Err(error)),
+            }
+        }
+        let total = waiting.len() as u64;
+        let mut waiting = waiting.into_iter();
+        let mut under_way: FuturesUnordered<Task> = FuturesUnordered::new();
+        let mut clock = tokio::time::interval(TOLD);
+        clock.tick().await;
+        loop {
+            while under_way.len() < IMAGES
+                && let Some(job) = waiting.next()
+            {
+                under_way.push(Task::start(self.clone(), job));
+            }
+            tokio::select! {
+                ended = under_way.next() => match ended {
+                    None => break,
+                    Some((reference, done)) => {
+                        self.meter.image();
+                        report.add(reference, done);
+                        let done = self.meter.images();
+                        sink.emit(Event::Progress { step: "images".into(), done, total: Some(total), unit: "images" });
+                    }
+                },
+                _ = clock.tick() => {
+                    let (done, total) = (self.meter.bytes(), Some(self.meter.total()));
+                    sink.emit(Event::Progress { step: "images".into(), done, total, unit: "bytes" });
+                }
+            }
+        }
+        report.sort(&order);
+        // Only an empty one goes.
+        let _ = std::fs::remove_dir(&self.partials);
+        (report.blobs, report.reused, report.bytes) = (self.meter.blobs(), self.meter.reused(), self.meter.bytes());
+        Ok(report)
+    }
+
+    /// Brings one blob to a repository of the target, unless it is there; from another repository of the target where
+    /// one has it.
+    async fn blob(&self, origin: &Origin, wanted: &Wanted, repository: &Repository) -> Result<(), RegistryError> {
+        let (homes, new) = self.blobs.entry(&wanted.digest);
+        if new {
+            self.meter.need(wanted.size);
+        }
+        let mut homes = homes.lock().await;
+        if homes.contains(repository) {
+            return Ok(());
+        }
+        let _permit = match (origin.registry(), &self.place) {
+            (Some(registry), _) => Some(registry.blob_permit().await?),
+            (None, Place::Registry(registry)) => Some(registry.blob_permit().await?),
+            (None, Place::Store(_)) => None,
+        };
+        let from = homes.first().cloned();
+        if self.place.blob(self, origin, wanted, repository, from.as_ref()).await? {
+            self.meter.blob();
+        } else if from.is_some() {
+            self.meter.reuse();
         } else {
-            let image = Image { reference: label.clone(), digest: None, sources: vec![Source::File(path.clone())] };
-            report.add(label.clone(), mirror_one(&image, store, &progress).await);
+            self.meter.spare(wanted.size);
         }
-        told(sink, done + 1, archives.len());
-    }
-    report.complete()
-}
-
-fn told(sink: &dyn Sink, done: usize, total: usize) {
-    let (done, total) = (done as u64, Some(total as u64));
-    sink.emit(Event::Progress { step: "images".into(), done, total, unit: "images" });
-}
-
-async fn mirror_one(image: &Image, store: &Store, progress: &Progress<'_>) -> Result<Outcome, RegistryError> {
-    let mut last = RegistryError::ImageNotThere { reference: image.reference.clone(), origin: "no source".into() };
-    for source in &image.sources {
-        match from_source(image, source, store, progress).await {
-            Ok(outcome) => return Ok(outcome),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
-async fn from_source(
-    image: &Image,
-    source: &Source,
-    store: &Store,
-    progress: &Progress<'_>,
-) -> Result<Outcome, RegistryError> {
-    let wanted = image.digest.as_ref();
-    match source {
-        Source::File(path) => {
-            let images = all_of(path, store).await?;
-            let local = Named::choose(images, &image.reference, path)?;
-            keep(&image.reference, wanted, &local, store, progress).await
-        }
-        Source::Registry { reference, ca_pem } => {
-            let remote = Remote::find(reference, ca_pem.as_deref()).await?;
-            keep(&image.reference, wanted, &remote, store, progress).await
-        }
+        homes.insert(repository.clone());
+        Ok(())
     }
 }
 
-async fn keep(
-    reference: &str,
-    wanted: Option<&Digest>,
-    origin: &dyn Origin,
-    store: &Store,
-    progress: &Progress<'_>,
-) -> Result<Outcome, RegistryError> {
-    if let Some(wanted) = wanted.filter(|w| *w != origin.digest()) {
-        let (wanted, got) = (wanted.to_string(), origin.digest().to_string());
-        return Err(RegistryError::DigestMismatch { what: format!("{reference} in {}", origin.name()), wanted, got });
+impl Job {
+    fn new(image: Image, prefix: &str) -> (String, Result<Self, RegistryError>) {
+        let reference = image.reference.clone();
+        let job = stored_name(&reference).and_then(|(repository, tag)| {
+            let fail = |_| RegistryError::Reference { text: format!("{prefix}/{repository}") };
+            let repository = match prefix {
+                "" => repository,
+                prefix => format!("{prefix}/{repository}").parse().map_err(fail)?,
+            };
+            Ok(Self { image, repository, tag })
+        });
+        (reference, job)
     }
-    let (repository, tag) = stored_name(reference)?;
-    copy(origin, store, &repository, tag.as_ref(), progress).await
 }
 
-async fn all_of(path: &Path, store: &Store) -> Result<Vec<Named>, RegistryError> {
-    let (path, scratch) = (path.to_owned(), store.root().to_owned());
-    blocking(move || Local::open(&path, &scratch)).await
+/// One image's work on the runtime; given up with the run.
+struct Task {
+    reference: String,
+    handle: JoinHandle<Result<Done, RegistryError>>,
 }
 
-/// Under which name the store keeps an image: without the registry's host, as the nodes' mirrors ask for it.
+impl Task {
+    fn start(run: Arc<Run>, job: Job) -> Self {
+        let reference = job.image.reference.clone();
+        Self { reference, handle: tokio::spawn(async move { image::mirror(&run, &job).await }) }
+    }
+}
+
+impl std::future::Future for Task {
+    type Output = (String, Result<Done, RegistryError>);
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.handle).poll(cx).map(|ended| {
+            let lost = |e: tokio::task::JoinError| Err(RegistryError::interrupted(&e.to_string()));
+            (self.reference.clone(), ended.unwrap_or_else(lost))
+        })
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.handle.abort();
+    }
+}
+
+/// Under which name the target keeps an image: without the registry's host, as the nodes' mirrors ask for it.
 fn stored_name(reference: &str) -> Result<(Repository, Option<Tag>), RegistryError> {
     let fail = || RegistryError::Reference { text: reference.to_owned() };
-    let parsed: Reference = reference.parse().map_err(|_| fail())?;
+    let parsed: Reference = reference.trim_start_matches("http://").parse().map_err(|_| fail())?;
     let repository = parsed.repository().parse().map_err(|_| fail())?;
     let tag = parsed.tag().map(|tag| tag.parse()).transpose().map_err(|_| fail())?;
     Ok((repository, tag))
@@ -208,9 +353,7 @@ fn same_image(a: &str, b: &str) -> bool {
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RegistryError> + Send + 'static,
 ) -> Result<T, RegistryError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| RegistryError::NotAnImage { origin: "mirror".into(), why: e.to_string() })?
+    tokio::task::spawn_blocking(work).await.map_err(|e| RegistryError::interrupted(&e.to_string()))?
 }
 
 #[cfg(test)]

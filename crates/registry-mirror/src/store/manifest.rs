@@ -187,8 +187,14 @@ impl Store {
         self.read_blob(digest).map(Some)
     }
 
-    /// Whether a repository has a manifest with everything that belongs to it.
-    pub(crate) fn is_complete(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+    /// Whether a repository has a manifest with everything that belongs to it; of an index, the manifests that `want`
+    /// names.
+    pub(crate) fn is_complete(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+        want: &dyn Fn(&Descriptor) -> bool,
+    ) -> Result<bool, RegistryError> {
         let Some(bytes) = self.manifest(repository, digest)? else { return Ok(false) };
         if Digest::of_reader(digest.algorithm(), &bytes[..]).map(|(d, _)| d).ok().as_ref() != Some(digest) {
             return Ok(false);
@@ -199,9 +205,9 @@ impl Store {
         if !manifest.blobs().into_iter().all(there) {
             return Ok(false);
         }
-        for child in manifest.children() {
+        for child in manifest.children().iter().filter(|child| want(child)) {
             let Ok(child) = child.digest() else { return Ok(false) };
-            if !self.is_complete(repository, &child)? {
+            if !self.is_complete(repository, &child, want)? {
                 return Ok(false);
             }
         }

@@ -1,8 +1,13 @@
 //! The store on disk.
 
+mod adopt;
 mod artifact;
 mod durable;
+<<<<<<< HEAD
 mod garbage;
+=======
+mod export;
+>>>>>>> e5a811a (registry-mirror: a mirror engine that moves each blob once; image profiles)
 mod layout;
 mod lease;
 mod listing;

@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+<<<<<<< HEAD
 mod garbage;
 mod hostile;
+=======
+mod counts;
+>>>>>>> e5a811a (registry-mirror: a mirror engine that moves each blob once; image profiles)
 mod images;
 mod life;
 mod mirroring;
