@@ -13,11 +13,14 @@ use super::transport::Registry;
 use super::{Run, Source, blocking, stored_name};
 use crate::{RegistryError, Store};
 
+type Key = (String, Option<String>);
+
 /// Registries and archives of a run.
 pub(super) struct Sources {
     options: Options,
     scratch: Mutex<PathBuf>,
-    registries: Mutex<HashMap<(String, Option<String>), Arc<Registry>>>,
+    /// By host and CA.
+    registries: Mutex<HashMap<Key, Arc<Registry>>>,
     archives: tokio::sync::Mutex<HashMap<PathBuf, Arc<Vec<Named>>>>,
 }
 

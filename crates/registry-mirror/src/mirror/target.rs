@@ -88,9 +88,7 @@ impl Place {
             Self::Store(store) => {
                 let (here, name, digest, size) =
                     (store.clone(), repository.clone(), wanted.digest.clone(), wanted.size);
-                let there = blocking(move || {
-                    Ok(here.blob_size(&digest) == Some(size) && here.mount(&name, &digest)?)
-                });
+                let there = blocking(move || Ok(here.blob_size(&digest) == Some(size) && here.mount(&name, &digest)?));
                 if there.await? {
                     return Ok(false);
                 }
@@ -118,12 +116,18 @@ impl Place {
             }
             Self::Store(store) => {
                 let manifest = Manifest::parse(bytes).ok();
-                let unusual = manifest.as_ref().is_none_or(|m| m.media_type != media_type).then(|| media_type.to_owned());
+                let unusual =
+                    manifest.as_ref().is_none_or(|m| m.media_type != media_type).then(|| media_type.to_owned());
                 let subject = manifest.and_then(|m| m.subject?.digest().ok());
                 let (store, repository, tag) = (store.clone(), repository.clone(), tag.cloned());
                 let (digest, bytes) = (digest.clone(), bytes.clone());
-                blocking(move || store.put_manifest(&repository, tag.as_ref(), &digest, &bytes, subject.as_ref()))
-                    .await?;
+                blocking(move || {
+                    if let Some(media_type) = unusual {
+                        store.set_media_type(&repository, &digest, &media_type)?;
+                    }
+                    store.put_manifest(&repository, tag.as_ref(), &digest, &bytes, subject.as_ref())
+                })
+                .await?;
                 Ok(())
             }
         }

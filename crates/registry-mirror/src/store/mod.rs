@@ -3,11 +3,8 @@
 mod adopt;
 mod artifact;
 mod durable;
-<<<<<<< HEAD
-mod garbage;
-=======
 mod export;
->>>>>>> e5a811a (registry-mirror: a mirror engine that moves each blob once; image profiles)
+mod garbage;
 mod layout;
 mod lease;
 mod listing;

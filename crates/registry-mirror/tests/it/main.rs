@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used)]
 
-<<<<<<< HEAD
+mod counts;
+mod fake;
 mod garbage;
 mod hostile;
-=======
-mod counts;
->>>>>>> e5a811a (registry-mirror: a mirror engine that moves each blob once; image profiles)
 mod images;
 mod life;
+mod lines;
 mod mirroring;
 mod pull;
 mod push;

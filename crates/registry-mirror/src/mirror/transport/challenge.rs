@@ -85,7 +85,9 @@ mod tests {
         assert_eq!(Challenge::parse("Bearer service=x"), None, "no realm");
         let several = ["Basic realm=\"a\"", "Bearer realm=\"b\""];
         let mut headers = HeaderMap::new();
-        several.iter().for_each(|text| drop(headers.append(WWW_AUTHENTICATE, text.parse().unwrap())));
+        for text in several {
+            headers.append(WWW_AUTHENTICATE, text.parse().unwrap());
+        }
         assert!(matches!(Challenge::of(&headers), Some(Challenge::Bearer { .. })));
     }
 
