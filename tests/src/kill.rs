@@ -28,6 +28,8 @@ const SLICE: usize = 5;
 const ENOUGH: Duration = Duration::from_secs(190);
 /// A draw that falls outside of its step is drawn again this often.
 const DRAWS: u64 = 8;
+/// What a node's console says in the middle of the commands of its first boot, before its ready marker is there.
+const FIRST_BOOT: &str = "sync-time.service";
 /// How soon a run must end by itself after one of its machines lost its power.
 const NOTICES: Duration = Duration::from_secs(120);
 
@@ -40,6 +42,8 @@ enum Case {
     Term(String),
     /// This node's machine loses its power.
     PowerCut(String, String),
+    /// This node's machine loses its power when its console says this.
+    PowerCutAt(&'static str, String),
 }
 
 impl Case {
@@ -48,12 +52,14 @@ impl Case {
             Self::Kill(step) => format!("kill/{step}"),
             Self::Term(step) => format!("kill/asked-to-end/{step}"),
             Self::PowerCut(step, _) => format!("kill/power-cut/{step}"),
+            Self::PowerCutAt(_, node) => format!("kill/power-cut/first-boot/{node}"),
         }
     }
 
     fn step(&self) -> &str {
         match self {
             Self::Kill(step) | Self::Term(step) | Self::PowerCut(step, _) => step,
+            Self::PowerCutAt(..) => "install",
         }
     }
 }
@@ -146,8 +152,10 @@ fn all(steps: &Steps) -> Vec<Case> {
         let joins = ["install", "server", "agents"].contains(&kind);
         joins.then(|| Case::PowerCut(step.to_owned(), node.to_owned()))
     });
+    let first_boot = steps.names().filter_map(|step| step.strip_prefix("install/"));
+    let first_boot = first_boot.map(|node| Case::PowerCutAt(FIRST_BOOT, node.to_owned()));
     let terms = ["install", "ready"].map(|step| Case::Term(step.to_owned()));
-    kills.chain(terms).chain(cuts).collect()
+    kills.chain(terms).chain(cuts).chain(first_boot.take(1)).collect()
 }
 
 /// All, the one that was asked for, or the next slice of a list in which early, late and power-cut cases alternate.
@@ -197,6 +205,11 @@ fn survived(world: &World, steps: &Steps, shape: &Shape, foreign: &Foreign, case
                     None
                 }
             },
+            Case::PowerCutAt(text, node) => {
+                let console = world.lab_dir().join("nodes").join(node).join("serial0.log");
+                moment::until_said(&mut run, &console, text)?;
+                power_cut(world, run, node, case.step())?
+            }
             Case::PowerCut(_, node) => match strike(&mut run, &moment)? {
                 Some(()) => power_cut(world, run, node, case.step())?,
                 None => {

@@ -16,6 +16,7 @@ mod lock;
 mod machines;
 mod nodes;
 mod plan;
+mod power;
 mod provider;
 mod provision;
 mod ready;

@@ -19,7 +19,7 @@ use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, leftovers, machines};
+use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, leftovers, machines, power};
 
 /// Longest time from the start of the last k3s to every node Ready.
 const READY: Duration = Duration::from_secs(15 * 60);
@@ -156,8 +156,11 @@ pub async fn provision(
     let starts = live.iter().filter(|node| !servers_only || node.node.role == Role::Server).map(|node| {
         let step = if node.node.role == Role::Server { "server" } else { "agents" };
         let name = format!("{step}/{}", node.node.name);
-        let (run, secrets, payload) = (&run, &secrets, &payload);
-        async move { run.step(&name, cluster::ensure(run, secrets, payload, node, sink)).await }
+        let (run, secrets, payload, vmrun) = (&run, &secrets, &payload, &vmrun);
+        async move {
+            let work = cluster::ensure(run, secrets, payload, node, sink);
+            run.step(&name, power::while_on(run, vmrun, &[&node.node], power::LOOK, work)).await
+        }
     });
     try_join_all(starts).await?;
     if let Some(end) = last("server").or_else(|| last("agents")) {
@@ -169,13 +172,13 @@ pub async fn provision(
         return Ok(end);
     }
 
-    let nodes = run
-        .step("ready", async {
-            let cluster = Cluster::new(&kubeconfig::inside(context)?).await?;
-            let nodes = cluster.wait_ready(&cluster::names(&live), READY, sink).await?;
-            Ok(nodes)
-        })
-        .await?;
+    let ready = async {
+        let cluster = Cluster::new(&kubeconfig::inside(context)?).await?;
+        let nodes = cluster.wait_ready(&cluster::names(&live), READY, sink).await?;
+        Ok(nodes)
+    };
+    let machines: Vec<&lab::Node> = lab.nodes.iter().collect();
+    let nodes = run.step("ready", power::while_on(&run, &vmrun, &machines, power::LOOK, ready)).await?;
     let rows = lab.nodes.iter().filter_map(|node| {
         let seen = nodes.iter().find(|s| s.name == node.name)?;
         Some(ReadyNode {

@@ -26,6 +26,7 @@ pub struct CloudConfig {
     ntp: Ntp,
     package_update: bool,
     package_upgrade: bool,
+    bootcmd: Vec<Vec<String>>,
     write_files: Vec<WriteFile>,
     runcmd: Vec<Vec<String>>,
 }
@@ -76,6 +77,10 @@ impl From<NodeFile> for WriteFile {
         Self { path: f.path, owner: "root:root".into(), permissions: format!("{:04o}", f.mode), content: f.content }
     }
 }
+
+/// cloud-init notes that it has done a thing before it does it. On a first boot that lost its power in between the thing
+/// is then never done: a boot that finds no ready marker forgets the notes, so that all is done again.
+const FORGET: &str = "rm -f /var/lib/cloud/instance/sem/*";
 
 fn words(command: &[&str]) -> Vec<String> {
     command.iter().map(|w| (*w).to_owned()).collect()
@@ -147,6 +152,7 @@ impl CloudConfig {
             ntp: Ntp { enabled: false },
             package_update: false,
             package_upgrade: false,
+            bootcmd: vec![words(&["sh", "-c", &format!("[ -e {READY} ] || {FORGET}")])],
             write_files: Vec::new(),
             runcmd: Vec::new(),
         }

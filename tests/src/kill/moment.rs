@@ -1,6 +1,7 @@
 //! The moment of the blow: a seeded part of a step's length after its beginning.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -64,6 +65,24 @@ pub(crate) fn strike(run: &mut Running<'_>, moment: &Moment<'_>) -> Result<Optio
             return Err(why);
         }
         std::thread::sleep(Duration::from_micros(if begun { 300 } else { 1000 }));
+    }
+}
+
+/// Waits until a console says this.
+pub(super) fn until_said(run: &mut Running<'_>, console: &Path, text: &str) -> Result<(), Fail> {
+    loop {
+        let said = fs::read(console).unwrap_or_default();
+        if String::from_utf8_lossy(&said).contains(text) {
+            return Ok(());
+        }
+        if run.look()?.is_some() {
+            return Err(Fail(format!("the run ended before the console said {text:?}")));
+        }
+        if let Err(why) = run.going_on() {
+            kill_group(run.pid());
+            return Err(why);
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
