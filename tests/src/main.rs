@@ -1,7 +1,7 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|clone|desktop|kill|faults|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|registry|clone|desktop|kill|faults|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
@@ -21,6 +21,7 @@ mod life;
 mod objects;
 mod product;
 mod proof;
+mod registry;
 mod report;
 mod second;
 mod tree;
@@ -36,7 +37,7 @@ use std::time::Instant;
 use proof::Fail;
 use report::{Report, say};
 
-const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "clone", "desktop", "faults", "kill"];
+const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "registry", "clone", "desktop", "faults", "kill"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     say(
-        "usage: e2e lab|host|second|bad-input|bridge|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
+        "usage: e2e lab|host|second|bad-input|bridge|registry|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
          or e2e kill [--full] [--seed N] [--step NAME]",
     );
     ExitCode::from(2)
@@ -99,6 +100,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "desktop" => desktop::suite(report),
         "kill" => kill::suite(report, asked),
         "faults" => faults::suite(report),
+        "registry" => registry::suite(report),
         _ => bad_input::suite(report),
     }
 }

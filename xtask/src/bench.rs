@@ -1,7 +1,9 @@
 //! `cargo xtask bench`: measurements with a goal. `start` and `boot` are times to Ready, and to a booted machine, against
-//! bare floors in the same run.
+//! bare floors in the same run; `registry` is ours beside docker-registry.
 
 mod boot;
+mod load;
+mod registry;
 mod vmrun;
 
 use std::path::{Path, PathBuf};
@@ -29,6 +31,9 @@ pub(crate) fn run(words: &[String]) -> Ended {
     }
     if words == ["vmrun"] {
         return vmrun::run();
+    }
+    if words == ["registry"] {
+        return registry::run();
     }
     if words != ["start"] {
         return say::not_yet(&format!("bench {}", words.join(" ")));

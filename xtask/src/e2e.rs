@@ -23,6 +23,12 @@ const TOOLS: &[(&str, &str)] = &[
     ("setpriv", "util-linux"),
 ];
 
+/// Programs that only one suite looks with.
+const OTHERS: &[(&str, &[(&str, &str)])] = &[(
+    "registry",
+    &[("skopeo", "skopeo"), ("docker-registry", "docker-registry"), ("ctr", "containerd"), ("tar", "tar")],
+)];
+
 /// Suites that run full machines.
 const FULL_MACHINES: &[&str] = &["boot"];
 
@@ -33,7 +39,10 @@ pub(crate) fn run(words: &[String]) -> Ended {
         return Ok(u8::try_from(SKIPPED).unwrap_or(1));
     }
     let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
-    let mut missing: Vec<&str> = TOOLS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
+    let asked = |suite: &str| words.iter().any(|word| word == suite || word == "all");
+    let others = OTHERS.iter().filter(|(suite, _)| asked(suite)).flat_map(|(_, tools)| *tools);
+    let mut missing: Vec<&str> =
+        TOOLS.iter().chain(others).filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
     missing.dedup();
     if !missing.is_empty() {
         return Err(format!(

@@ -32,11 +32,11 @@ cargo xtask e2e boot [--full]
                          one emulated machine from the installer ISO to a booted disk, with clocks that start wrong
 cargo xtask e2e kill [--full] [--seed N] [--step NAME]
                          a run killed inside every step, machines without power, and a plain run to Ready after each
-cargo xtask e2e smoke | lab | host | second | bad-input | bridge | clone | desktop | faults | all
+cargo xtask e2e smoke | lab | host | second | bad-input | bridge | registry | clone | desktop | faults | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
-cargo xtask bench start | boot | vmrun
+cargo xtask bench start | boot | vmrun | registry
                          time to Ready, and to a booted emulated machine, against bare scripts; thirty machines with a
-                         vmrun that takes a second
+                         vmrun that takes a second; the registry beside docker-registry
 cargo xtask fuzz [TARGET] [SECONDS]
                          random bytes against what reads foreign ones, ten minutes each
 ";

@@ -13,6 +13,7 @@ mod name;
 mod problem;
 mod registries;
 mod server;
+mod service;
 mod store;
 
 pub use digest::{Algorithm, Digest, NotADigest};
@@ -25,4 +26,5 @@ pub use name::{NotAName, Repository, Tag};
 pub use problem::{PROBLEMS, RegistryError};
 pub use registries::Registries;
 pub use server::{Limits, ServeSpec, Serving, serve, shutdown_signal};
+pub use service::{Manager, Service, ServiceSeen, ServiceStep};
 pub use store::{Blob, CatalogEntry, Collected, Finding, GarbageSpec, Part, PutArtifact, Store, TaggedImage, Verified};

@@ -4,6 +4,7 @@ mod catalog;
 mod garbage;
 mod mirror;
 mod serve;
+mod service;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -30,6 +31,9 @@ enum Verb {
     Catalog(InStore),
     /// Remove what nobody can ask for any more, also while the store is served
     Gc(garbage::Garbage),
+    /// Serve from now on, and after every start of this machine
+    #[command(subcommand)]
+    Service(service::Verb),
     /// Hash everything in a store and follow every tag
     Verify(InStore),
     /// Print the registries.yaml with which k3s nodes use a registry
@@ -64,6 +68,7 @@ pub fn main() -> ExitCode {
             Verb::Mirror(args) => mirror::bring(&ui, args).await,
             Verb::Catalog(args) => catalog::catalog(&ui, &args.store).await,
             Verb::Gc(args) => garbage::collect(&ui, &args).await,
+            Verb::Service(verb) => service::run(&ui, verb).await,
             Verb::Verify(args) => verify::verify(&ui, &args.store).await,
             Verb::Registries(args) => {
                 let RegistriesYaml { endpoint, ca_file, mirrored } = args;

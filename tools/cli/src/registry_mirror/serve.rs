@@ -7,7 +7,8 @@ use std::time::Duration;
 use registry_mirror::{GarbageSpec, ServeSpec, serve, shutdown_signal};
 
 use super::read;
-use crate::{Ended, Ui, exit};
+use super::service::absolute;
+use crate::{Ended, Failure, Ui, exit};
 
 /// How long requests under way may take to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -22,7 +23,7 @@ pub(super) struct Serve {
     port: u16,
     /// Folder of the store
     #[arg(long, value_name = "DIR")]
-    store: PathBuf,
+    pub(super) store: PathBuf,
     /// Certificate chain, PEM
     #[arg(long, value_name = "FILE")]
     cert: PathBuf,
@@ -31,7 +32,7 @@ pub(super) struct Serve {
     key: PathBuf,
     /// File that gets one JSON line per request
     #[arg(long, value_name = "FILE")]
-    log: Option<PathBuf>,
+    pub(super) log: Option<PathBuf>,
     /// File that gets this process's id once the port is taken, before the first answer
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
@@ -47,6 +48,32 @@ pub(super) struct Serve {
     /// Manifests that no tag leads to are garbage too
     #[arg(long, requires = "gc_every")]
     gc_untagged: bool,
+}
+
+impl Serve {
+    /// The same command line again, with paths that mean the same wherever it is run.
+    pub(super) fn words(&self) -> Result<Vec<String>, Failure> {
+        let mut words = vec!["--address".to_owned(), self.address.to_string(), "--port".into(), self.port.to_string()];
+        let paths = [
+            ("--store", Some(&self.store)),
+            ("--cert", Some(&self.cert)),
+            ("--key", Some(&self.key)),
+            ("--log", self.log.as_ref()),
+            ("--pid-file", self.pid_file.as_ref()),
+            ("--htpasswd", self.htpasswd.as_ref()),
+        ];
+        for (option, path) in paths {
+            if let Some(path) = path {
+                words.extend([option.to_owned(), absolute(path)?.display().to_string()]);
+            }
+        }
+        words.extend(self.read_only.then(|| "--read-only".into()));
+        if let Some(hours) = self.gc_every {
+            words.extend(["--gc-every".into(), hours.to_string()]);
+        }
+        words.extend(self.gc_untagged.then(|| "--gc-untagged".into()));
+        Ok(words)
+    }
 }
 
 fn hours(text: &str) -> Result<f64, String> {
