@@ -40,7 +40,12 @@ pub(crate) fn with_kubernetes(report: &mut Report, machine: &Machine<'_>) {
         let run = world.watch(&world.airlab("provision", &["--yes", "--until", "registry"]), "registry-back")?;
         run.succeeded()?;
         let text = machine.until_right(Duration::from_secs(240))?;
-        ensure!(machine.recorded()?["state"] == "ok", "recorded: {}", machine.recorded()?);
+        // written down a moment after the clock is set
+        world.until("the record", || {
+            let recorded = machine.recorded()?;
+            ensure!(recorded["state"] == "ok", "recorded: {recorded}");
+            Ok(())
+        })?;
         Ok(format!("{text}; {}", machine.clock_is_right()?))
     });
 }
