@@ -13,6 +13,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("bridge", 2, 10),
     ("faults", 4, 12),
     ("clone", 4, 15),
+    ("desktop", 2, 10),
     ("registry", 1, 8),
     ("kill", 4, 12),
     ("boot", 5, 15),
