@@ -61,7 +61,7 @@ impl Problem for ClockError {
     }
 }
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_secs(240);
 
 /// Measures a node's clock against the registry and changes nothing. An unreachable registry is not an error:
 /// the reading's state is [`State::Degraded`].

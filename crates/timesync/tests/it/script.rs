@@ -129,3 +129,16 @@ fn the_timer_asks_once_while_all_is_well_and_mends_what_is_not() {
     );
     near(world.clock().offset, 0);
 }
+
+#[test]
+fn two_at_once_set_the_clock_once() {
+    let world = World::new(-3_600_000);
+    std::thread::scope(|scope| {
+        for mode in [&[][..], &["--again"], &["--measure"]] {
+            let world = &world;
+            scope.spawn(move || assert_eq!(world.sync(mode).code, 0));
+        }
+    });
+    assert_eq!(world.get("sets").lines().count(), 1);
+    near(world.clock().offset, 0);
+}
