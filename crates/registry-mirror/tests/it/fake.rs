@@ -47,6 +47,7 @@ const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
 impl Fake {
     /// Holds one image, `library/one:1`, with one layer.
     pub(crate) async fn start(layer: Vec<u8>, manners: Manners) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut content = HashMap::new();
         let mut blob = |bytes: Vec<u8>| {
             let digest = Digest::of(&bytes).to_string();
