@@ -207,7 +207,7 @@ impl Bench {
         let blob = format!("blobs/sha256/{}/{}/data", &self.blob[..2], self.blob);
         let file = self.dir.join("store/docker/registry/v2").join(blob);
         let push = || {
-            let url = format!("{}/blobs/uploads/?digest=sha256:{}", server.url, self.blob);
+            let url = format!("{}/blobs/uploads?digest=sha256:{}", server.url, self.blob);
             let cmd = Cmd::new("curl").args(["-sSfk", "-X", "POST", "-T"]).arg(&file).arg(url);
             Local.run_ok(&cmd.timeout(Duration::from_secs(300))).map(|_| ()).map_err(|e| full(&e))
         };

@@ -6,6 +6,8 @@ mod mirror;
 mod serve;
 mod service;
 mod verify;
+#[cfg(windows)]
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

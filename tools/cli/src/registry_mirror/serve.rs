@@ -48,6 +48,10 @@ pub(super) struct Serve {
     /// Manifests that no tag leads to are garbage too
     #[arg(long, requires = "gc_every")]
     gc_untagged: bool,
+    /// Started by the service control manager under this name
+    #[cfg(windows)]
+    #[arg(long, value_name = "NAME", hide = true)]
+    as_service: Option<String>,
 }
 
 impl Serve {
@@ -95,6 +99,13 @@ pub(super) async fn serve_until_told(ui: &Ui, args: Serve) -> Ended {
         machine::write_file(path, std::process::id().to_string().as_bytes(), 0o644)?;
     }
     ui.say(&format!("serving {} on https://{}", spec.store.display(), serving.address()));
+    #[cfg(windows)]
+    if let Some(name) = args.as_service {
+        let mut life = super::windows::Life::begin(name);
+        let ended = serving.until(life.stopped(), GRACE).await;
+        life.end(ended.is_ok());
+        return Ok(ended.map(|()| exit::OK)?);
+    }
     serving.until(shutdown_signal(), GRACE).await?;
     Ok(exit::OK)
 }

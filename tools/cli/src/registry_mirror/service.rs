@@ -77,7 +77,9 @@ pub(super) async fn run(ui: &Ui, verb: Verb) -> Ended {
         }
         Verb::Install { which, plan, serve } => {
             let program = std::env::current_exe().map_err(file(Path::new("registry-mirror"), "read"))?;
-            let command = [program.display().to_string(), "serve".into()].into_iter().chain(serve.words()?).collect();
+            let named = cfg!(windows).then(|| ["--as-service".into(), which.name.clone()]);
+            let command = [program.display().to_string(), "serve".into()].into_iter().chain(serve.words()?);
+            let command = command.chain(named.into_iter().flatten()).collect();
             let mut writes = vec![absolute(&serve.store)?];
             writes.extend(serve.log.as_deref().and_then(Path::parent).map(absolute).transpose()?);
             for dir in writes.iter().filter(|_| !plan) {

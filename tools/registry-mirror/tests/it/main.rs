@@ -10,3 +10,5 @@ mod kill;
 mod pusher;
 #[cfg(unix)]
 mod server;
+#[cfg(unix)]
+mod service;
