@@ -199,7 +199,7 @@ impl Bench {
     fn garbage(&self) -> Result<f64, String> {
         let old = SystemTime::now() - Duration::from_secs(7200);
         for i in 0..2000u32 {
-            let data = self.file(&format!("blobs/sha256/{:02x}/{i:064x}/data", i % 256), &[0; 4096])?;
+            let data = self.file(&format!("blobs/sha256/{0:02x}/{0:02x}{i:062x}/data", i % 256), &[0; 4096])?;
             let touch = std::fs::File::options().write(true).open(&data).and_then(|f| f.set_modified(old));
             touch.map_err(|e| format!("{}: {e}", data.display()))?;
         }
@@ -217,7 +217,7 @@ impl Bench {
             pushes.into_iter().try_for_each(|push| push.join().map_err(|_| "a push broke off".to_owned())?)
         })?;
         drive(server.pid, &format!("{}/manifests/v1", server.url), 64, SECONDS)?;
-        let gone = self.dir.join(format!("store/docker/registry/v2/blobs/sha256/01/{:064x}", 1));
+        let gone = self.dir.join(format!("store/docker/registry/v2/blobs/sha256/01/01{:062x}", 1));
         if gone.exists() {
             return Err("garbage was not collected meanwhile".into());
         }
