@@ -125,7 +125,7 @@ mod tests {
         let here = Layout::new(dir.path(), false);
         assert!(here.tag(&repository, &tag).ends_with("repositories/aux/x/_manifests/tags/V1"));
         std::fs::create_dir_all(&there).unwrap();
-        assert!(there.ends_with("repositories/^0^aux^/x/_manifests/tags/^1^v1^"));
+        assert!(there.ends_with("repositories/^ux/x/_manifests/tags/^1^v1^"));
         assert_eq!(here.tag(&repository, &tag), there);
     }
 }
