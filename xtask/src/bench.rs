@@ -3,6 +3,7 @@
 
 mod boot;
 mod load;
+mod mirror;
 mod registry;
 mod vmrun;
 
@@ -28,6 +29,9 @@ const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/floor-no
 pub(crate) fn run(words: &[String]) -> Ended {
     if words == ["boot"] {
         return boot::run();
+    }
+    if words == ["mirror"] {
+        return mirror::run();
     }
     if words == ["vmrun"] {
         return vmrun::run();

@@ -23,6 +23,6 @@ mod verdicts;
 
 pub use artifact::{Artifact, check};
 pub use fetch::{Store, ensure};
-pub use lock::{Lock, Pin};
+pub use lock::{ImagePin, Lock, Pin};
 pub use problem::{ArtifactError, PROBLEMS};
 pub use verdicts::Verdicts;

@@ -26,8 +26,23 @@ use crate::ArtifactError;
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// The files, in the order of the lock file.
-    #[serde(default, rename = "artifact")]
+    #[serde(default, rename = "artifact", skip_serializing_if = "Vec::is_empty")]
     pub artifacts: Vec<Pin>,
+    /// The container images, in the order of the lock file.
+    #[serde(default, rename = "image", skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImagePin>,
+}
+
+/// One container image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagePin {
+    /// Its name, unique in the lock: `docker.io/library/nginx:1.27`.
+    pub name: String,
+    /// The digest of its manifest or index, `sha256:<hex>`.
+    pub digest: String,
+    /// Bytes of everything that belongs to it.
+    pub size: u64,
 }
 
 /// One file from outside.
@@ -54,8 +69,7 @@ impl Lock {
     /// # Errors
     /// [`ArtifactError::File`] or [`ArtifactError::Lock`].
     pub fn load(path: &Path) -> Result<Self, ArtifactError> {
-        let text = std::fs::read_to_string(path).map_err(ArtifactError::file(path, "read"))?;
-        let mut lock = Self::parse(&path.display().to_string(), &text)?;
+        let mut lock = Self::load_as_is(path)?;
         let dir = path.parent().unwrap_or(Path::new("."));
         for source in lock.artifacts.iter_mut().flat_map(|pin| &mut pin.sources) {
             if !is_address(source) {
@@ -63,6 +77,15 @@ impl Lock {
             }
         }
         Ok(lock)
+    }
+
+    /// Reads a lock file to change and write it: paths in it stay as they are.
+    ///
+    /// # Errors
+    /// [`ArtifactError::File`] or [`ArtifactError::Lock`].
+    pub fn load_as_is(path: &Path) -> Result<Self, ArtifactError> {
+        let text = std::fs::read_to_string(path).map_err(ArtifactError::file(path, "read"))?;
+        Self::parse(&path.display().to_string(), &text)
     }
 
     /// Reads a lock file's text. `origin` names it in errors.
@@ -78,7 +101,31 @@ impl Lock {
                 return Err(fail(format!("{} is there twice", pin.name)));
             }
         }
+        for (i, image) in lock.images.iter().enumerate() {
+            let hex = image.digest.strip_prefix("sha256:").unwrap_or_default();
+            if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)) {
+                return Err(fail(format!("{}: the digest must be sha256: and 64 hexadecimal digits", image.name)));
+            }
+            if lock.images[..i].iter().any(|earlier| earlier.name == image.name) {
+                return Err(fail(format!("{} is there twice", image.name)));
+            }
+        }
         Ok(lock)
+    }
+
+    /// The image called `name`.
+    pub fn image(&self, name: &str) -> Option<&ImagePin> {
+        self.images.iter().find(|image| image.name == name)
+    }
+
+    /// Pins an image, in place of an earlier pin of the same name; says whether that changed anything.
+    pub fn pin_image(&mut self, pin: ImagePin) -> bool {
+        match self.images.iter_mut().find(|image| image.name == pin.name) {
+            Some(same) if *same == pin => return false,
+            Some(other) => *other = pin,
+            None => self.images.push(pin),
+        }
+        true
     }
 
     /// The lock file's text.
@@ -150,6 +197,7 @@ mod tests {
             (pin(&"a".repeat(64), "http://plain/x"), "neither a path nor an https"),
             (format!("{good}{good}"), "twice"),
             (format!("{good}colour = 1\n"), "colour"),
+            ("[[image]]\nname = \"a\"\nsize = 1\ndigest = \"sha256:A\"\n".to_owned(), "sha256: and 64"),
             ("artifact = 7".to_owned(), "artifact"),
         ];
         for (text, why) in cases {

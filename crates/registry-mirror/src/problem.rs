@@ -18,6 +18,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-REG-010",
     "AL-REG-021",
     "AL-REG-022",
+    "AL-REG-023",
 ];
 
 /// The registry could not serve, or an image could not be mirrored.
@@ -107,6 +108,14 @@ pub enum RegistryError {
         /// What it said.
         why: String,
     },
+    /// A profile is not valid.
+    #[error("{origin}: {why}")]
+    Profile {
+        /// The profile.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// Some images of a run could not be brought.
     #[error("{failed} of {total} images failed; first: {first}")]
     Incomplete {
@@ -156,6 +165,7 @@ impl Problem for RegistryError {
             Self::Damaged { .. } => PROBLEMS[9],
             Self::Unauthorized { .. } => PROBLEMS[10],
             Self::Incomplete { .. } => PROBLEMS[11],
+            Self::Profile { .. } => PROBLEMS[12],
         }
     }
 
@@ -179,6 +189,7 @@ impl Problem for RegistryError {
             Self::Remote { registry, why } => vec![("registry", registry.clone()), ("why", why.clone())],
             Self::Reference { text } => vec![("text", text.clone())],
             Self::Unauthorized { registry, why } => vec![("registry", registry.clone()), ("why", why.clone())],
+            Self::Profile { origin, why } => vec![("origin", origin.clone()), ("why", why.clone())],
             Self::Incomplete { failed, total, first } => {
                 vec![("failed", failed.to_string()), ("total", total.to_string()), ("first", first.clone())]
             }

@@ -14,6 +14,8 @@ mod partial;
 mod platform;
 mod report;
 mod sources;
+mod survey;
+mod tar_index;
 mod target;
 mod transport;
 
@@ -36,6 +38,7 @@ pub use self::platform::Platforms;
 use self::report::Done;
 pub use self::report::{MirrorReport, Outcome};
 use self::sources::Sources;
+pub use self::survey::{Found, Survey, survey};
 use self::target::Place;
 pub use self::transport::Credentials;
 use self::transport::Retry;
@@ -340,6 +343,13 @@ fn stored_name(reference: &str) -> Result<(Repository, Option<Tag>), RegistryErr
     let repository = parsed.repository().parse().map_err(|_| fail())?;
     let tag = parsed.tag().map(|tag| tag.parse()).transpose().map_err(|_| fail())?;
     Ok((repository, tag))
+}
+
+/// Reads bytes as an image archive, for fuzzing: the names in it, or nothing.
+#[doc(hidden)]
+pub fn tar_names(bytes: &[u8]) -> Vec<String> {
+    let index = tar_index::index(&mut std::io::Cursor::new(bytes)).unwrap_or_default();
+    index.into_keys().collect()
 }
 
 /// Whether two names mean the same image: `nginx`, `library/nginx:latest` and `docker.io/library/nginx:latest` do.

@@ -11,6 +11,7 @@ use registry_mirror::{
 use serde::Serialize;
 use steps::{Event, Sink};
 
+use super::profile::Chosen;
 use super::read;
 use crate::{Ended, Failure, Ui, exit};
 
@@ -27,8 +28,13 @@ pub(super) struct Mirror {
     /// the folder of a store
     #[arg(long, value_name = "REGISTRY")]
     from: Option<String>,
+    #[command(flatten)]
+    profile: Chosen,
+    /// Lock file: images must have the digests in it, and what the target has under them is not asked for elsewhere
+    #[arg(long, value_name = "FILE")]
+    lock: Option<PathBuf>,
     /// Images: a docker archive, an OCI layout, or a name in a registry; `NAME=SOURCE` keeps it under another name
-    #[arg(value_name = "IMAGE", required_unless_present = "list")]
+    #[arg(value_name = "IMAGE", required_unless_present_any = ["list", "profile"])]
     images: Vec<String>,
 }
 
@@ -145,6 +151,13 @@ pub(super) async fn bring(ui: &Ui, args: Mirror) -> Ended {
     let mut images = Vec::new();
     for name in &names {
         images.extend(wanted(name, args.from.as_deref(), &scratch).await?);
+    }
+    images.extend(args.profile.images(args.from.as_deref())?);
+    if let Some(path) = &args.lock {
+        let lock = artifacts::Lock::load(path)?;
+        for image in &mut images {
+            image.digest = lock.image(&image.reference).and_then(|pin| pin.digest.parse().ok());
+        }
     }
     run(ui, &images, args.target, &options).await
 }

@@ -3,6 +3,7 @@
 mod catalog;
 mod garbage;
 mod mirror;
+mod profile;
 mod serve;
 mod service;
 mod verify;
@@ -27,10 +28,14 @@ struct Args {
 enum Verb {
     /// Serve a store over TLS until told to stop
     Serve(serve::Serve),
-    /// Bring images into a store
+    /// Bring images into a store, a registry or a tar
     Mirror(mirror::Mirror),
-    /// List what a store holds
-    Catalog(InStore),
+    /// Write the digests of a profile's images into the lock file
+    Resolve(profile::Resolve),
+    /// Tell which image of a profile exists where, before anything is copied
+    Check(profile::Check),
+    /// List what a store holds, and what of a profile it lacks
+    Catalog(catalog::Catalog),
     /// Remove what nobody can ask for any more, also while the store is served
     Gc(garbage::Garbage),
     /// Serve from now on, and after every start of this machine
@@ -68,7 +73,9 @@ pub fn main() -> ExitCode {
         match args.verb {
             Verb::Serve(args) => serve::serve_until_told(&ui, args).await,
             Verb::Mirror(args) => mirror::bring(&ui, args).await,
-            Verb::Catalog(args) => catalog::catalog(&ui, &args.store).await,
+            Verb::Resolve(args) => profile::resolve(&ui, args).await,
+            Verb::Check(args) => profile::check(&ui, args).await,
+            Verb::Catalog(args) => catalog::catalog(&ui, args).await,
             Verb::Gc(args) => garbage::collect(&ui, &args).await,
             Verb::Service(verb) => service::run(&ui, verb).await,
             Verb::Verify(args) => verify::verify(&ui, &args.store).await,
