@@ -117,7 +117,7 @@ async fn a_broken_download_goes_on_where_it_was() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_right_is_not_kept() {
+async fn s1_what_is_not_as_the_lock_says_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
     let mut flipped = content();
     flipped[1000] ^= 1;
@@ -135,4 +135,17 @@ async fn what_is_not_right_is_not_kept() {
     assert_eq!(error.id(), "AL-ART-004");
     let nobody = ensure(&pin(&["https://127.0.0.1:9/k3s"]), &store, &Silent).await.unwrap_err();
     assert_eq!(nobody.id(), "AL-ART-004");
+}
+
+/// Whoever can change a download can change the checksum beside it as well.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s2_a_checksum_beside_the_download_is_not_even_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut altered = content();
+    altered[0] ^= 1;
+    let server = Server::start(altered, vec![]);
+    let store = Store::new(dir.path()).trusting(server.ca_pem.as_str());
+    assert_eq!(ensure(&pin(&[&server.url()]), &store, &Silent).await.unwrap_err().id(), "AL-ART-002");
+    assert_eq!(server.requests().len(), 1);
+    assert_eq!(entries(dir.path()), [""; 0]);
 }

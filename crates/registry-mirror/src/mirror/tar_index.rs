@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_archives_are_refused() {
+    fn s7_hostile_archives_are_refused() {
         let file = |name: &str| entry(EntryType::Regular, name, "", b"");
         let mut huge = Header::new_gnu();
         huge.set_size(u64::MAX / 2);
