@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use oci_client::Reference;
+use reqwest::Client;
 
 use super::local::{Local, Named};
 use super::options::Options;
 use super::origin::Origin;
-use super::transport::Registry;
+use super::transport::{Registry, client, is_near};
 use super::{Run, Source, blocking, stored_name};
 use crate::{RegistryError, Store};
 
 type Key = (String, Option<String>);
+type Manners = (bool, bool, Option<String>);
 
 /// Registries and archives of a run.
 pub(super) struct Sources {
@@ -21,6 +23,8 @@ pub(super) struct Sources {
     scratch: Mutex<PathBuf>,
     /// By host and CA.
     registries: Mutex<HashMap<Key, Arc<Registry>>>,
+    /// By whether without TLS, whether near, and CA.
+    clients: Mutex<HashMap<Manners, Client>>,
     archives: tokio::sync::Mutex<HashMap<PathBuf, Arc<Vec<Named>>>>,
 }
 
@@ -30,6 +34,7 @@ impl Sources {
             options: options.clone(),
             scratch: Mutex::new(options.scratch.clone()),
             registries: Mutex::default(),
+            clients: Mutex::default(),
             archives: tokio::sync::Mutex::default(),
         }
     }
@@ -52,9 +57,23 @@ impl Sources {
             return Ok(registry.clone());
         }
         let login = self.options.credentials.login(host);
-        let registry = Arc::new(Registry::new(host, plain, &self.options.manner(ca_pem), login)?);
+        let manner = self.options.manner(ca_pem);
+        let http = self.client(host, plain, manner.ca_pem.clone())?;
+        let registry = Arc::new(Registry::new(host, plain, http, &manner, login));
         registries.insert(key, registry.clone());
         Ok(registry)
+    }
+
+    fn client(&self, host: &str, plain: bool, ca_pem: Option<String>) -> Result<Client, RegistryError> {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (plain, is_near(host), ca_pem);
+        if let Some(client) = clients.get(&key) {
+            return Ok(client.clone());
+        }
+        let fail = |why| RegistryError::Remote { registry: host.to_owned(), why };
+        let new = client(plain, key.1, key.2.as_deref()).map_err(fail)?;
+        clients.insert(key, new.clone());
+        Ok(new)
     }
 
     async fn archive(&self, path: &Path) -> Result<Arc<Vec<Named>>, RegistryError> {

@@ -77,26 +77,10 @@ impl Scope<'_> {
 }
 
 impl Registry {
-    /// The registry `host`, over plain HTTP where `plain` says so. With a CA, trusts that one and no other.
-    pub(crate) fn new(host: &str, plain: bool, manner: &Manner, login: Option<Login>) -> Result<Self, RegistryError> {
-        let fail = |why: String| RegistryError::Remote { registry: host.to_owned(), why };
-        let mut http = Client::builder()
-            .user_agent(concat!("airlab-registry-mirror/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT)
-            .read_timeout(STALLED)
-            .https_only(!plain)
-            .http1_only()
-            .referer(false);
-        if let Some(pem) = &manner.ca_pem {
-            let ca = Certificate::from_pem(pem.as_bytes()).map_err(|e| fail(innermost(&e)))?;
-            http = http.tls_certs_only([ca]);
-        }
-        if is_near(host) {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(|e| fail(innermost(&e)))?;
+    /// The registry `host`, over plain HTTP where `plain` says so, by way of a [`client`].
+    pub(crate) fn new(host: &str, plain: bool, http: Client, manner: &Manner, login: Option<Login>) -> Self {
         let address = if host == "docker.io" { "registry-1.docker.io" } else { host };
-        Ok(Self {
+        Self {
             name: host.to_owned(),
             base: format!("{}://{address}", if plain { "http" } else { "https" }),
             http,
@@ -104,7 +88,7 @@ impl Registry {
             small: Semaphore::new(manner.parallel * SMALL_PER_BLOB),
             blobs: Semaphore::new(manner.parallel),
             retry: manner.retry,
-        })
+        }
     }
 
     /// Its name, as images have it.
@@ -206,6 +190,26 @@ impl Answer {
     }
 }
 
+/// A client for registries with or without TLS, near ones or others. With a CA, trusts that one and no other. The
+/// system's authorities take ten megabytes: registries share a client, and one without TLS has none.
+pub(crate) fn client(plain: bool, near: bool, ca_pem: Option<&str>) -> Result<Client, String> {
+    let mut http = Client::builder()
+        .user_agent(concat!("airlab-registry-mirror/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .read_timeout(STALLED)
+        .https_only(!plain)
+        .http1_only()
+        .referer(false);
+    let ca = ca_pem.map(|pem| Certificate::from_pem(pem.as_bytes())).transpose().map_err(|e| innermost(&e))?;
+    if plain || ca.is_some() {
+        http = http.tls_certs_only(ca);
+    }
+    if near {
+        http = http.no_proxy();
+    }
+    http.build().map_err(|e| innermost(&e))
+}
+
 /// Media types of manifests that can be kept.
 fn accepted() -> HeaderValue {
     static ALL: std::sync::LazyLock<HeaderValue> = std::sync::LazyLock::new(|| {
@@ -216,7 +220,7 @@ fn accepted() -> HeaderValue {
 }
 
 /// Addresses that no proxy should be asked for: this computer and private networks.
-fn is_near(host: &str) -> bool {
+pub(crate) fn is_near(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name).trim_matches(['[', ']']);
     match name.parse::<IpAddr>() {
         Ok(IpAddr::V4(ip)) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
