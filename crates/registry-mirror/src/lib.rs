@@ -8,6 +8,7 @@
 //! * [`Registries`]: the `registries.yaml` with which k3s nodes use it.
 
 mod digest;
+mod image_name;
 mod mirror;
 
 mod name;

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::image_name::ImageName;
 use crate::{Image, RegistryError, Source};
 
 const CORE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../images/core.toml"));
@@ -87,7 +88,7 @@ impl Profile {
                 return Err(fail(format!("{} is there twice", image.name)));
             }
             for name in image.sources.iter().chain([&image.name]) {
-                name.parse::<oci_client::Reference>().map_err(|_| fail(format!("{name:?} is not an image's name")))?;
+                name.parse::<ImageName>().map_err(|_| fail(format!("{name:?} is not an image's name")))?;
             }
             images.push(image);
         }

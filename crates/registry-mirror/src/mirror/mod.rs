@@ -25,7 +25,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use oci_client::Reference;
 use steps::{Event, Sink};
 use tokio::task::JoinHandle;
 
@@ -42,6 +41,7 @@ pub use self::survey::{Found, Survey, survey};
 use self::target::Place;
 pub use self::transport::Credentials;
 use self::transport::Retry;
+use crate::image_name::ImageName;
 use crate::{Digest, RegistryError, Repository, Store, Tag};
 
 /// Images under way at a time. They mostly wait for each other's blobs, which have limits of their own.
@@ -339,10 +339,8 @@ impl Drop for Task {
 /// Under which name the target keeps an image: without the registry's host, as the nodes' mirrors ask for it.
 fn stored_name(reference: &str) -> Result<(Repository, Option<Tag>), RegistryError> {
     let fail = || RegistryError::Reference { text: reference.to_owned() };
-    let parsed: Reference = reference.trim_start_matches("http://").parse().map_err(|_| fail())?;
-    let repository = parsed.repository().parse().map_err(|_| fail())?;
-    let tag = parsed.tag().map(|tag| tag.parse()).transpose().map_err(|_| fail())?;
-    Ok((repository, tag))
+    let name: ImageName = reference.trim_start_matches("http://").parse().map_err(|_| fail())?;
+    Ok((name.repository, name.tag))
 }
 
 /// Reads bytes as an image archive, for fuzzing: the names in it, or nothing.
@@ -354,8 +352,8 @@ pub fn tar_names(bytes: &[u8]) -> Vec<String> {
 
 /// Whether two names mean the same image: `nginx`, `library/nginx:latest` and `docker.io/library/nginx:latest` do.
 fn same_image(a: &str, b: &str) -> bool {
-    match (a.parse::<Reference>(), b.parse::<Reference>()) {
-        (Ok(a), Ok(b)) => (a.registry(), a.repository(), a.tag()) == (b.registry(), b.repository(), b.tag()),
+    match (a.parse::<ImageName>(), b.parse::<ImageName>()) {
+        (Ok(a), Ok(b)) => (a.registry, a.repository, a.tag) == (b.registry, b.repository, b.tag),
         _ => false,
     }
 }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use oci_client::Reference;
 use reqwest::Client;
 
 use super::local::{Local, Named};
@@ -12,6 +11,7 @@ use super::options::Options;
 use super::origin::Origin;
 use super::transport::{Registry, client, is_near};
 use super::{Run, Source, blocking, stored_name};
+use crate::image_name::ImageName;
 use crate::{RegistryError, Store};
 
 type Key = (String, Option<String>);
@@ -107,16 +107,14 @@ impl Run {
                     Some(name) => (name, true),
                     None => (reference.trim_start_matches("https://"), false),
                 };
-                let parsed: Reference = name.parse().map_err(|_| fail())?;
-                let registry = self.sources.registry(parsed.registry(), plain, ca_pem.as_deref())?;
-                let repository = parsed.repository().parse().map_err(|_| fail())?;
-                let reference = parsed.digest().or(parsed.tag()).unwrap_or("latest").to_owned();
+                let ImageName { registry, repository, tag, digest } = name.parse().map_err(|_| fail())?;
+                let registry = self.sources.registry(&registry, plain, ca_pem.as_deref())?;
+                let reference = digest.map(|d| d.to_string()).or(tag.map(|t| t.to_string())).unwrap_or_default();
                 Ok(Origin::Remote { registry, repository, reference })
             }
             Source::Store(dir) => {
                 let (repository, tag) = stored_name(reference)?;
-                let parsed: Option<Reference> = reference.parse().ok();
-                let digest = parsed.and_then(|p| p.digest()?.parse().ok());
+                let digest = reference.parse().ok().and_then(|name: ImageName| name.digest);
                 let (dir, there) = (dir.clone(), dir.is_dir());
                 if !there {
                     let missing = std::io::ErrorKind::NotFound.into();

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Manifest, OCI_INDEX, Store, durable};
+use crate::image_name::ImageName;
 use crate::{Digest, RegistryError};
 
 /// What containerd calls an image by its full name.
@@ -96,6 +97,6 @@ impl Store {
 }
 
 fn tag_of(name: &str) -> Option<String> {
-    let reference: oci_client::Reference = name.trim_start_matches("http://").parse().ok()?;
-    reference.tag().map(str::to_owned)
+    let name: ImageName = name.trim_start_matches("http://").parse().ok()?;
+    name.tag.map(|tag| tag.to_string())
 }

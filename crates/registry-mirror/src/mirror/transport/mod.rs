@@ -2,8 +2,7 @@
 //!
 //! Over reqwest, not over `oci_client::Client`. That asks `/v2/` before every anonymous request, which would double
 //! the requests; keeps an answer's headers to itself, so that neither `Retry-After` nor the range of an upload can be
-//! honoured; hashes every blob a second time; and takes a mount's 202, which opens an upload, for an error. Its
-//! [`Reference`](oci_client::Reference) names images here.
+//! honoured; hashes every blob a second time; and takes a mount's 202, which opens an upload, for an error.
 
 mod auth;
 mod challenge;
