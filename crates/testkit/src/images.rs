@@ -56,7 +56,7 @@ const SHAPES: &[Shape] = &[
     ("thanosio/thanos:v0.36.1", Oci, "debian", &[470]),
 ];
 
-/// What [`write`] made.
+/// What [`write()`] made.
 #[derive(Debug, Clone, Default)]
 pub struct ImageSet {
     /// `docker.io/...` names, in order.

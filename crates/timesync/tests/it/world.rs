@@ -94,8 +94,10 @@ impl World {
     /// Runs the script as the node would.
     pub(crate) fn sync(&self, args: &[&str]) -> Output {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest/sync-time");
-        self.set("env", &format!("AIRLAB_REGISTRY={}\nAIRLAB_CLOCK_TRIES=2\n", self.registry));
         let at = |name: &str| self.dir.path().join(name);
+        // whole or not at all: another run of the script may be reading it
+        let env = format!("AIRLAB_REGISTRY={}\nAIRLAB_CLOCK_TRIES=2\n", self.registry);
+        write_file(&at("env"), env.as_bytes(), 0o644).unwrap();
         let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
         let cmd = Cmd::new("sh").arg(script).args(args).env("PATH", path).env("WORLD", self.dir.path());
         let cmd = cmd.env("AIRLAB_ENV", at("env")).env("AIRLAB_BUILD_STAMP", at("stamp"));
