@@ -79,9 +79,9 @@ fn a_registry_with_another_authority_is_an_error_that_says_so() {
 
 #[test]
 fn a_registry_that_is_off_leaves_the_clock_and_says_degraded() {
-    let mut world = World::new(0);
+    let world = World::new(0);
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    world.registry = free.local_addr().unwrap().to_string();
+    world.registry_is(&free.local_addr().unwrap().to_string());
     drop(free);
     let out = world.sync(&[]);
     assert_eq!((out.code, world.clock().state, world.clock().offset), (0, State::Degraded, None));

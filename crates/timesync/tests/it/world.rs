@@ -40,7 +40,6 @@ exec /usr/bin/curl "$@"
 
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
-    pub(crate) registry: String,
     ca: PathBuf,
 }
 
@@ -59,8 +58,9 @@ impl World {
         let ca = dir.path().join("ca.pem");
         std::fs::write(&ca, authority.cert_pem()).unwrap();
         let registry = serve(leaf.cert_pem(), leaf.key_pem().expose_secret());
-        let world = Self { dir, registry, ca };
+        let world = Self { dir, ca };
         world.set("offset", &offset_ms.to_string());
+        world.registry_is(&registry);
         world.program("date", DATE);
         world.program("hwclock", "#!/bin/sh\nexit 0\n");
         world.program("curl", CURL);
@@ -71,6 +71,11 @@ impl World {
 
     pub(crate) fn set(&self, name: &str, text: &str) {
         std::fs::write(self.dir.path().join(name), text).unwrap();
+    }
+
+    /// Where the node is told its registry is.
+    pub(crate) fn registry_is(&self, address: &str) {
+        self.set("env", &format!("AIRLAB_REGISTRY={address}\nAIRLAB_CLOCK_TRIES=2\n"));
     }
 
     pub(crate) fn get(&self, name: &str) -> String {
@@ -95,9 +100,6 @@ impl World {
     pub(crate) fn sync(&self, args: &[&str]) -> Output {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../guest/sync-time");
         let at = |name: &str| self.dir.path().join(name);
-        // whole or not at all: another run of the script may be reading it
-        let env = format!("AIRLAB_REGISTRY={}\nAIRLAB_CLOCK_TRIES=2\n", self.registry);
-        write_file(&at("env"), env.as_bytes(), 0o644).unwrap();
         let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
         let cmd = Cmd::new("sh").arg(script).args(args).env("PATH", path).env("WORLD", self.dir.path());
         let cmd = cmd.env("AIRLAB_ENV", at("env")).env("AIRLAB_BUILD_STAMP", at("stamp"));
