@@ -1,7 +1,5 @@
 //! The reader on an image that another program made.
 
-use seed_iso::{Iso, Kind};
-
 use crate::judge::{fixture, four_trees_agree, ours, partitions_are_sound};
 
 #[test]
@@ -20,6 +18,9 @@ fn every_file_is_there_with_its_bytes() {
 #[test]
 fn an_image_is_extracted_with_modes_and_links() {
     use std::os::unix::fs::PermissionsExt;
+
+    use seed_iso::{Iso, Kind};
+
     let Some(src) = fixture() else { return };
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out");
