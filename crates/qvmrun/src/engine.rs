@@ -53,7 +53,6 @@ impl Tools {
 }
 
 /// A way to run machines. Callers check that the machine is on or off, as the operation needs, before they ask.
-#[allow(dead_code)] // the first engine does not do all of it
 pub(crate) trait Engine {
     /// The machines that run, as paths of their .vmx files.
     fn running(&self) -> Vec<String>;
@@ -80,8 +79,8 @@ pub(crate) trait Engine {
     fn pause(&self, _: &Vm, _paused: bool) -> Result<(), VmError> {
         Err(VmError::NotSupported)
     }
-    /// Writes the memory of a running machine to this file and powers it off; comes back when it is off. The next
-    /// start of a machine whose `checkpoint.vmState` names a file goes on from there.
+    /// Writes the memory of a running machine to this file, names it in the .vmx (`checkpoint.vmState`) and powers the
+    /// machine off; comes back when it is off. The next start goes on from there.
     fn suspend(&self, _: &Vm, _memory: &Path) -> Result<(), VmError> {
         Err(VmError::NotSupported)
     }

@@ -8,6 +8,9 @@ use vmware::Vmx;
 
 use crate::vm_error::VmError;
 
+/// The key that names the file with the memory of a suspended machine.
+pub(crate) const MEMORY: &str = "checkpoint.vmState";
+
 /// A machine: its .vmx, read just now.
 #[derive(Debug, Clone)]
 pub(crate) struct Vm {
@@ -69,7 +72,7 @@ impl Vm {
 
     /// The file with the memory of a suspended machine.
     pub(crate) fn suspended(&self) -> Option<PathBuf> {
-        self.vmx.get("checkpoint.vmState").filter(|name| !name.is_empty()).map(|name| self.file(name))
+        self.vmx.get(MEMORY).filter(|name| !name.is_empty()).map(|name| self.file(name))
     }
 
     /// The disks.

@@ -6,7 +6,7 @@ use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use machine::{Cmd, Local};
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Spec, enter};
 use crate::home::Home;
+use crate::wait::until;
 use crate::{Failure, files};
 
 /// Written by the forwarder once it listens; the ports are used again by the next one.
@@ -101,17 +102,6 @@ pub(super) fn stop(home: &Home) -> Result<(), Failure> {
     } else {
         Err(Failure::host("stopping the forwarder")("it does not end"))
     }
-}
-
-fn until(deadline: Duration, mut done: impl FnMut() -> bool) -> bool {
-    let begun = Instant::now();
-    while !done() {
-        if begun.elapsed() > deadline {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    true
 }
 
 /// The forwarder itself. Runs until it is ended.

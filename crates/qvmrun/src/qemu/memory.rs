@@ -12,7 +12,7 @@ use super::buses;
 use super::qmp::Qmp;
 use crate::Failure;
 use crate::place::Place;
-use crate::vm::{Vm, beside};
+use crate::vm::{MEMORY, Vm, beside};
 use crate::vm_error::VmError;
 use crate::vmware_log;
 
@@ -20,12 +20,11 @@ use crate::vmware_log;
 pub(super) const MOVED: Duration = Duration::from_secs(100);
 /// How long a guest that goes on is tried to be told the time.
 const TELL: Duration = Duration::from_secs(30);
-const KEY: &str = "checkpoint.vmState";
 
 /// The machine went on: the .vmx says so, and a file that was only made for that is removed.
 pub(super) fn used(vm: &Vm, file: &Path) -> Result<(), VmError> {
     let mut vm = Vm::open(&vm.shown())?;
-    vm.vmx.remove(KEY);
+    vm.vmx.remove(MEMORY);
     vm.save()?;
     if file.extension().is_some_and(|e| e.eq_ignore_ascii_case("vmss")) {
         let _ = fs::remove_file(file);
@@ -60,7 +59,7 @@ fn save(monitor: &mut Qmp, vm: &Vm, file: &Path) -> Result<(), VmError> {
 pub(super) fn suspend(monitor: &mut Qmp, vm: &Vm, file: &Path) -> Result<(), VmError> {
     let written = save(monitor, vm, file).and_then(|()| {
         let mut now = Vm::open(&vm.shown())?;
-        now.vmx.set(KEY, &file.file_name().unwrap_or_default().to_string_lossy());
+        now.vmx.set(MEMORY, &file.file_name().unwrap_or_default().to_string_lossy());
         now.save()
     });
     if written.is_err() {

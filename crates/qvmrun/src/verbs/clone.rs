@@ -9,7 +9,7 @@ use vmware::Vmx;
 use super::hold;
 use crate::engine::Engine;
 use crate::home::Home;
-use crate::vm::{Vm, id_of};
+use crate::vm::{MEMORY, Vm, id_of};
 use crate::vm_error::VmError;
 use crate::vmsd::{Snapshot, Vmsd};
 use crate::{Failure, disk, files};
@@ -121,8 +121,7 @@ fn record(vmsd: &mut Vmsd, snapshot: Option<&Snapshot>, target: &Path) -> Result
 /// The source's configuration with everything that must be the clone's own.
 fn configuration(then: &Vm, target: &Path, name: &str, disks: &[(String, String)]) -> Result<Vmx, VmError> {
     let mut vmx = then.vmx.clone();
-    for key in ["uuid.location", "checkpoint.vmState", "ethernet0.generatedAddress", "ethernet0.generatedAddressOffset"]
-    {
+    for key in ["uuid.location", MEMORY, "ethernet0.generatedAddress", "ethernet0.generatedAddressOffset"] {
         vmx.remove(key);
     }
     vmx.set("displayName", name);

@@ -183,18 +183,16 @@ impl<'a> Guest<'a> {
     }
 
     fn copy_in(&self, host: &str, path: &str) -> Result<String, VmError> {
-        let mut file = File::open(host).map_err(|_| VmError::NoFile)?;
+        let file = File::open(host).map_err(|_| VmError::NoFile)?;
         let check =
             "[ -d \"$1\" ] && exit 84; [ -d \"$(dirname -- \"$1\")\" ] || exit 81; : 2>/dev/null > \"$1\" || exit 82";
         self.script(check, &[path], &[])?;
-        let mut part = vec![0; PART];
-        loop {
-            let count = fill(&mut file, &mut part).map_err(|_| VmError::HostDenied)?;
-            if count == 0 {
-                return Ok(String::new());
-            }
-            self.script("cat >> \"$1\" || exit 82", &[path], &part[..count])?;
+        let mut part = Vec::with_capacity(PART);
+        while (&file).take(PART as u64).read_to_end(&mut part).map_err(|_| VmError::HostDenied)? > 0 {
+            self.script("cat >> \"$1\" || exit 82", &[path], &part)?;
+            part.clear();
         }
+        Ok(String::new())
     }
 
     fn copy_out(&self, path: &str, host: &str) -> Result<String, VmError> {
@@ -214,15 +212,4 @@ impl<'a> Guest<'a> {
         }
         Ok(String::new())
     }
-}
-
-fn fill(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
-    let mut done = 0;
-    while done < buffer.len() {
-        match file.read(&mut buffer[done..])? {
-            0 => break,
-            n => done += n,
-        }
-    }
-    Ok(done)
 }

@@ -114,17 +114,15 @@ fn start(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError>
     })
 }
 
-/// The .vmx names the memory only when it is there: a call that is killed leaves a machine that lost its power.
+/// The engine has the .vmx name the memory once it is there: a call that is killed leaves a machine that is suspended
+/// or one that runs on.
 fn suspend(home: &Home, engine: &dyn Engine, vmx: &str) -> Result<String, VmError> {
     let (_held, vm) = hold(home, vmx)?;
     if !engine.is_on(&vm) {
         return Err(VmError::Off(vmx.into()));
     }
     let memory = format!("{}-{}.vmss", vm.stem(), vm.id);
-    engine.suspend(&vm, &vm.file(&memory))?;
-    let mut vm = Vm::open(vmx)?;
-    vm.vmx.set("checkpoint.vmState", &memory);
-    vm.save().map(|()| String::new())
+    engine.suspend(&vm, &vm.file(&memory)).map(|()| String::new())
 }
 
 /// Raises the virtual hardware to that of Workstation 17.5.

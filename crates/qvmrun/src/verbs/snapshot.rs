@@ -14,7 +14,7 @@ use super::hold;
 use crate::engine::Engine;
 use crate::grammar::How;
 use crate::home::Home;
-use crate::vm::{Device, Vm};
+use crate::vm::{Device, MEMORY, Vm};
 use crate::vm_error::VmError;
 use crate::vmsd::{Snapshot, Vmsd};
 use crate::{Failure, disk, files};
@@ -52,7 +52,7 @@ pub(super) fn take(home: &Home, engine: &dyn Engine, vmx: &str, name: &str) -> R
         clones: Vec::new(),
     };
     let mut then = vm.vmx.clone();
-    then.remove("checkpoint.vmState");
+    then.remove(MEMORY);
     then.set("cleanShutdown", "TRUE");
     machine::write_file(&vm.file(&own("vmx")), then.render().as_bytes(), 0o644)
         .map_err(Failure::host("writing the snapshot's configuration"))?;
@@ -90,12 +90,12 @@ pub(super) fn revert(home: &Home, engine: &dyn Engine, vmx: &str, name: &str) ->
     vm.vmx = Vmx::parse(&text).map_err(|_| VmError::BadConfig(snapshot.config.clone()))?;
     let overlays = overlays(&vm, vm.disks())?;
     let mut now = on_overlays(&vm, &overlays);
-    now.vmx.remove("checkpoint.vmState");
+    now.vmx.remove(MEMORY);
     let own = |suffix: &str| vm.file(&format!("{}-Snapshot{}.{suffix}", vm.stem(), snapshot.uid));
     if snapshot.live {
         let memory = format!("{}-Snapshot{}.vmss", vm.stem(), snapshot.uid);
         share(&own("vmem"), &vm.file(&memory))?;
-        now.vmx.set("checkpoint.vmState", &memory);
+        now.vmx.set(MEMORY, &memory);
     }
     if let Some(nvram) = nvram(&vm).filter(|_| own("nvram").exists()) {
         copy(&own("nvram"), &nvram)?;

@@ -36,25 +36,7 @@ impl Lab {
         std::fs::create_dir_all(vmx.parent().unwrap()).unwrap();
         let disk = vmware::Vmdk::new(64 << 20, vmware::DiskFormat::Flat);
         disk.create(&vmx.with_file_name("m.vmdk")).unwrap();
-        let mut text = vmware::Vmx::default();
-        for (key, value) in [
-            ("config.version", "8"),
-            ("virtualHW.version", "19"),
-            ("displayName", "golden"),
-            ("memsize", "192"),
-            ("sata0:0.present", "TRUE"),
-            ("sata0:0.fileName", "m.vmdk"),
-            ("sata0:1.present", "TRUE"),
-            ("sata0:1.deviceType", "cdrom-image"),
-            ("sata0:1.fileName", installer.to_str().unwrap()),
-            ("sata0:2.present", "TRUE"),
-            ("sata0:2.deviceType", "cdrom-image"),
-            ("sata0:2.fileName", seed.to_str().unwrap()),
-            ("ethernet0.present", "TRUE"),
-            ("ethernet0.address", "00:50:56:06:00:0c"),
-        ] {
-            text.set(key, value);
-        }
+        let text = tiny::vmx("golden", ("sata0:0", "m.vmdk"), &installer, &seed, "00:50:56:06:00:0c");
         std::fs::write(&vmx, text.render()).unwrap();
         let vmx = vmx.display().to_string();
         let lab = Self { subject: subject.with_golden(vmx.clone()) };

@@ -37,25 +37,12 @@ pub fn machine(lab: &Lab, name: &str, format: DiskFormat, installer: &Path, seed
     let dir = lab.dir().join(name);
     fs::create_dir_all(&dir).unwrap();
     Vmdk { capacity_bytes: 64 << 20, format }.create(&dir.join("disk.vmdk")).unwrap();
-    let mut vmx = Vmx::default();
     let octet = if name == "one" { "0a" } else { "0b" };
+    let mac = format!("00:50:56:06:00:{octet}");
+    let mut vmx = tiny::vmx(name, ("nvme0:0", "disk.vmdk"), installer, seed, &mac);
     for (key, value) in [
-        ("config.version", "8"),
-        ("virtualHW.version", "19"),
-        ("displayName", name),
-        ("memsize", "192"),
         ("numvcpus", "1"),
-        ("nvme0:0.present", "TRUE"),
-        ("nvme0:0.fileName", "disk.vmdk"),
-        ("sata0:1.present", "TRUE"),
-        ("sata0:1.deviceType", "cdrom-image"),
-        ("sata0:1.fileName", installer.to_str().unwrap()),
-        ("sata0:2.present", "TRUE"),
-        ("sata0:2.deviceType", "cdrom-image"),
-        ("sata0:2.fileName", seed.to_str().unwrap()),
         ("bios.bootOrder", "hdd,cdrom"),
-        ("ethernet0.present", "TRUE"),
-        ("ethernet0.address", &format!("00:50:56:06:00:{octet}")),
         ("serial0.present", "TRUE"),
         ("serial0.fileType", "file"),
         ("serial0.fileName", "serial0.log"),

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use machine::{Cmd, Local};
+use vmware::Vmx;
 
 /// Process 1 of the installed system: takes its address from the seed, and systemd's signals.
 const SYSTEM: &str = r#"#!/bin/sh
@@ -105,6 +106,30 @@ pub fn seed(dir: &Path, name: &str, address: &str) -> PathBuf {
     let image = dir.join(format!("{name}-cidata.iso"));
     sh(dir, &format!("xorriso -as mkisofs -quiet -R -J -V CIDATA -o {} {}", image.display(), tree.display()));
     image
+}
+
+/// The configuration of a machine for the tiny system: a disk, the two CDs, a network adapter.
+pub fn vmx(name: &str, disk: (&str, &str), installer: &Path, seed: &Path, mac: &str) -> Vmx {
+    let mut vmx = Vmx::default();
+    for (key, value) in [
+        ("config.version", "8"),
+        ("virtualHW.version", "19"),
+        ("displayName", name),
+        ("memsize", "192"),
+        (&format!("{}.present", disk.0), "TRUE"),
+        (&format!("{}.fileName", disk.0), disk.1),
+        ("sata0:1.present", "TRUE"),
+        ("sata0:1.deviceType", "cdrom-image"),
+        ("sata0:1.fileName", installer.to_str().unwrap()),
+        ("sata0:2.present", "TRUE"),
+        ("sata0:2.deviceType", "cdrom-image"),
+        ("sata0:2.fileName", seed.to_str().unwrap()),
+        ("ethernet0.present", "TRUE"),
+        ("ethernet0.address", mac),
+    ] {
+        vmx.set(key, value);
+    }
+    vmx
 }
 
 /// Why the lab tests cannot run here, if they cannot.
