@@ -13,10 +13,12 @@ use crate::world::World;
 use crate::{life, trouble, twice};
 
 const LAB: &str = include_str!("../labs/clone.toml");
+/// Its nodes.
+const NODES: [&str; 3] = ["alpha", "beta", "gamma"];
 const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
-    let golden_takes = timed::check(report)?;
+    let golden_takes = timed::check(report, timed::On::Containers)?;
     let world = World::new("triplet", Some(LAB))?;
     let mut ready: Option<Ready> = None;
     report.check("clone/broken-off-in-the-golden-machine", 12 * MINUTE, &world, || {
@@ -26,7 +28,7 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
     });
     if let Some(ready) = &ready {
         report.gained_by(&ready.evidence);
-        report.check("clone/nodes-are-different-machines", MINUTE, &world, || same::different(&world, ready));
+        report.check("clone/nodes-are-different-machines", MINUTE, &world, || same::different(&world, &NODES));
         report.check("clone/again-changes-nothing", MINUTE, &world, || twice::again(&world, ready));
         report.check("clone/status-names-the-golden-machine", MINUTE, &world, || status(&world, ready));
         report.check("clone/a-reboot-keeps-the-identity", 4 * MINUTE, &world, || same::rebooted(&world, ready));
@@ -38,6 +40,11 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
         Ok(text)
     });
     Ok(())
+}
+
+/// Clones against installations as emulated machines, and that the clones are machines of their own.
+pub(crate) fn machines(report: &mut Report) -> Result<(), Fail> {
+    timed::check(report, timed::On::Machines).map(drop)
 }
 
 /// The name of the lab's golden machine, by its folder; there must be one.

@@ -51,14 +51,15 @@ fn main() -> ExitCode {
             None => usage(),
         },
         ["boot", rest @ ..] => match rest {
-            [] => boot_suite(boot::Extent::Ci, start),
-            ["--full"] => boot_suite(boot::Extent::Full, start),
+            [] => boot_suite(&boot::Extent::Ci, start),
+            ["--full"] => boot_suite(&boot::Extent::Full, start),
             ["--installed", parts @ ..] => {
                 let parts = parts.iter().map(|p| (*p).to_owned()).collect();
-                boot_suite(boot::Extent::Installed(parts), start)
+                boot_suite(&boot::Extent::Installed(parts), start)
             }
             _ => usage(),
         },
+        ["clone", "--machines"] => machines("clone", clone::machines, start),
         [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
         _ => usage(),
     }
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     say(
         "usage: e2e lab|host|second|bad-input|bridge|registry|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
-         or e2e kill [--full] [--seed N] [--step NAME]",
+         or e2e clone --machines, or e2e kill [--full] [--seed N] [--step NAME]",
     );
     ExitCode::from(2)
 }
@@ -106,12 +107,15 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
 }
 
 /// Not among the others: it needs programs that they do not need.
-fn boot_suite(extent: boot::Extent, start: Instant) -> ExitCode {
+fn boot_suite(extent: &boot::Extent, start: Instant) -> ExitCode {
+    machines("boot", |report| boot::suite(report, extent), start)
+}
+
+fn machines(name: &str, suite: impl FnOnce(&mut Report) -> Result<(), Fail>, start: Instant) -> ExitCode {
     stop_on_signals();
     let mut report = Report::default();
-    say("---- boot");
-    let broken =
-        boot::suite(&mut report, &extent).inspect_err(|why| say(&format!("FAIL boot  could not go on: {why}")));
+    say(&format!("---- {name}"));
+    let broken = suite(&mut report).inspect_err(|why| say(&format!("FAIL {name}  could not go on: {why}")));
     if report.end(start.elapsed()) && broken.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -29,8 +29,8 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[(
     &[("skopeo", "skopeo"), ("docker-registry", "docker-registry"), ("ctr", "containerd"), ("tar", "tar")],
 )];
 
-/// Suites that run full machines.
-const FULL_MACHINES: &[&str] = &["boot"];
+/// Words that ask for full machines: a suite, a switch of one.
+const FULL_MACHINES: &[&str] = &["boot", "--machines"];
 
 /// `e2e lab|host|second|bad-input|bridge|clone|desktop|faults|kill|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
@@ -50,7 +50,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
             packages::command(&missing)
         ));
     }
-    if words.first().is_some_and(|suite| FULL_MACHINES.contains(&suite.as_str())) {
+    if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
         full_machines::ensure()?;
     }
     let packages = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "e2e"].iter().flat_map(|p| ["-p", p]);

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::{golden, starts};
-use crate::product::{Node, Ready};
+use crate::product::Ready;
 use crate::proof::{Fail, Proof, ensure};
 use crate::trouble;
 use crate::world::World;
 
 /// What makes a node itself, by name; from inside but for the machine's own UUID.
-fn identity(world: &World, node: &Node) -> Result<BTreeMap<&'static str, String>, Fail> {
+fn identity(world: &World, node: &str) -> Result<BTreeMap<&'static str, String>, Fail> {
     let look = "hostname; cat /etc/machine-id; cut -d' ' -f2 /etc/ssh/ssh_host_ed25519_key.pub; ls /etc/ssh/*key | wc -l; \
                 cat /sys/class/net/e*/address; cat /var/lib/cloud/data/instance-id; cat /var/lib/airlab/ready; \
                 cat /var/lib/airlab/installed";
-    let text = world.root_on(&node.name, look)?.text();
+    let text = world.root_on(node, look)?.text();
     let names = ["name", "machine-id", "host key", "host keys", "MAC", "instance-id", "first boot", "installation"];
     let lines: Vec<&str> = text.lines().collect();
-    ensure!(lines.len() == names.len() && lines.iter().all(|l| !l.is_empty()), "{}: {text}", node.name);
+    ensure!(lines.len() == names.len() && lines.iter().all(|l| !l.is_empty()), "{node}: {text}");
     let mut found: BTreeMap<_, _> = names.into_iter().zip(lines.iter().map(|l| (*l).to_owned())).collect();
-    let vmx = world.lab_dir().join(format!("nodes/{0}/{0}.vmx", node.name));
+    let vmx = world.lab_dir().join(format!("nodes/{node}/{node}.vmx"));
     let vmx = vmware::Vmx::parse(&fs::read_to_string(vmx)?)?;
     found.insert("UUID", vmx.get("uuid.bios").unwrap_or_default().to_owned());
     Ok(found)
@@ -28,9 +28,9 @@ fn identity(world: &World, node: &Node) -> Result<BTreeMap<&'static str, String>
 /// What no two machines may share.
 const OWN: [&str; 7] = ["name", "machine-id", "host key", "MAC", "instance-id", "first boot", "UUID"];
 
-pub(super) fn different(world: &World, ready: &Ready) -> Proof {
+pub(super) fn different(world: &World, nodes: &[&str]) -> Proof {
     let mut all = Vec::new();
-    for node in &ready.nodes {
+    for node in nodes {
         all.push(identity(world, node)?);
     }
     for what in OWN {
@@ -51,13 +51,13 @@ pub(super) fn different(world: &World, ready: &Ready) -> Proof {
 pub(super) fn rebooted(world: &World, ready: &Ready) -> Proof {
     let node = ready.agents()?[0];
     let boot = || Ok::<_, Fail>(world.root_on(&node.name, "stat -c %Y /proc/1")?.text());
-    let (before, was) = (boot()?, identity(world, node)?);
+    let (before, was) = (boot()?, identity(world, &node.name)?);
     world.on(&node.name, &["sudo", "systemctl", "--no-block", "reboot"])?;
     world.until("the node's new boot", || {
         ensure!(boot()? != before, "still the old boot");
         Ok(())
     })?;
-    let is = world.until("its identity", || identity(world, node))?;
+    let is = world.until("its identity", || identity(world, &node.name))?;
     ensure!(is == was, "{was:?} became {is:?}");
     world.until_node_is(&node.name, "True")?;
     trouble::healthy(world, ready)?;
@@ -70,7 +70,7 @@ pub(super) fn rebooted(world: &World, ready: &Ready) -> Proof {
 
 pub(super) fn anew(world: &World, ready: &Ready) -> Proof {
     let node = ready.agents()?[1];
-    let was = identity(world, node)?;
+    let was = identity(world, &node.name)?;
     let machine = golden(world)?;
     let golden_starts = starts(world, &machine);
     let folder = world.lab_dir().join("nodes").join(&node.name);
@@ -84,7 +84,7 @@ pub(super) fn anew(world: &World, ready: &Ready) -> Proof {
     let foreign = again.changes.iter().find(|c| !c.starts_with(&format!("{}: ", node.name)));
     ensure!(foreign.is_none() && again.changed > 0, "changed too: {foreign:?}");
     ensure!(starts(world, &machine) == golden_starts, "the golden machine was started again");
-    let is = identity(world, node)?;
+    let is = identity(world, &node.name)?;
     ensure!(is["machine-id"] != was["machine-id"] && is["UUID"] != was["UUID"], "not a new machine: {is:?}");
     for kept in ["name", "host key", "MAC", "installation"] {
         ensure!(is[kept] == was[kept], "{kept}: {} became {}", was[kept], is[kept]);

@@ -6,17 +6,35 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{LAB, MINUTE};
+use super::{LAB, MINUTE, NODES, same};
 use crate::life;
 use crate::proof::{Fail, ensure};
 use crate::report::{Report, say};
 use crate::world::World;
 
-/// Each way is gone this often, in turn: the machine is shared and its speed changes.
-const ROUNDS: usize = 2;
-/// Against install, a clone's way is to be so long. The demo's installer unpacks a small root in two or three seconds
-/// where a real one takes minutes, so that a container's clone has little to save: the figure is told, not judged.
+/// Against install, a clone's way is to be so long.
 const GOAL: f64 = 0.6;
+
+/// What the nodes run on while they are timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum On {
+    /// System containers. The installer of the demo unpacks a small root in two or three seconds there, with no kernel
+    /// to boot before it, where a real one takes minutes: a clone has little to save, and the ratio is told, not judged.
+    Containers,
+    /// Emulated machines, where an installation boots a kernel as any does.
+    Machines,
+}
+
+impl On {
+    /// Each way is gone this often, in turn: the computer is shared and its speed changes.
+    fn rounds(self) -> usize {
+        if self == Self::Containers { 2 } else { 1 }
+    }
+
+    fn limit(self) -> f64 {
+        if self == Self::Containers { 1.0 } else { GOAL }
+    }
+}
 
 /// Seconds of one run.
 #[derive(Debug, Default, Clone, Copy)]
@@ -39,19 +57,23 @@ impl Times {
 }
 
 /// How long the golden machine's own installation takes.
-pub(super) fn check(report: &mut Report) -> Result<Duration, Fail> {
+pub(super) fn check(report: &mut Report, on: On) -> Result<Duration, Fail> {
     let world = World::new("triplet", Some(LAB))?;
     let mut golden = Duration::from_secs(4);
-    report.check("clone/against-install", 25 * MINUTE, &world, || {
+    let name = if on == On::Containers { "clone/against-install" } else { "clone/machines/against-install" };
+    report.check(name, 40 * MINUTE, &world, || {
+        let rounds = on.rounds();
+        let mut said = String::new();
         let (mut cloned, mut installed) = (Times::default(), Times::default());
-        for round in 1..=ROUNDS {
+        for round in 1..=rounds {
             for (way, sum) in [("install", &mut installed), ("clone", &mut cloned)] {
-                let times = one(way, world.left())?;
+                let (times, text) = one(way, on, world.left())?;
+                said += &text;
                 say(&format!("     round {round} {way}: {times:.1?}"));
                 sum.add(times);
             }
         }
-        golden = Duration::from_secs_f64(cloned.golden / ROUNDS as f64);
+        golden = Duration::from_secs_f64(cloned.golden / rounds as f64);
         let ratios = [
             ("slowest node, by the run", cloned.told.0 / installed.told.0),
             ("sum of nodes, by the run", cloned.told.1 / installed.told.1),
@@ -59,15 +81,15 @@ pub(super) fn check(report: &mut Report) -> Result<Duration, Fail> {
             ("sum of nodes, from outside", cloned.seen.1 / installed.seen.1),
         ];
         let words: Vec<String> = ratios.iter().map(|(name, ratio)| format!("{name} {ratio:.2}")).collect();
-        let long = ratios.iter().find(|(_, ratio)| *ratio >= 1.0 || !ratio.is_finite());
-        ensure!(long.is_none(), "a clone is no faster than an installation: {}", words.join(", "));
+        let long = ratios.iter().find(|(_, ratio)| *ratio > on.limit() || !ratio.is_finite());
+        ensure!(long.is_none(), "more than {} of an installation: {}", on.limit(), words.join(", "));
         let goal = if ratios.iter().all(|(_, ratio)| *ratio <= GOAL) { "met" } else { "missed" };
         Ok(format!(
-            "{ROUNDS} rounds, clone / install: {} (goal {GOAL}: {goal}); the slowest node {:.1} s / {:.1} s; with the golden machine's own \
-             installation of {:.1} s, once a lab: {:.2}",
+            "{rounds} round(s), clone / install: {} (goal {GOAL}: {goal}); the slowest node {:.1} s / {:.1} s; with the golden machine's own \
+             installation of {:.1} s, once a lab: {:.2}{said}",
             words.join(", "),
-            cloned.told.0 / ROUNDS as f64,
-            installed.told.0 / ROUNDS as f64,
+            cloned.told.0 / rounds as f64,
+            installed.told.0 / rounds as f64,
             golden.as_secs_f64(),
             cloned.whole / installed.whole
         ))
@@ -76,14 +98,23 @@ pub(super) fn check(report: &mut Report) -> Result<Duration, Fail> {
 }
 
 /// One lab until its nodes have booted, and down again.
-fn one(way: &str, left: Duration) -> Result<Times, Fail> {
+fn one(way: &str, on: On, left: Duration) -> Result<(Times, String), Fail> {
     let lab = LAB.replace("create = \"clone\"", &format!("create = \"{way}\""));
     let world = World::new("triplet", Some(&lab))?;
     world.set_deadline(std::time::Instant::now() + left);
+    if on == On::Machines {
+        world.set_engine("tcg");
+    }
     let run = world.airlab("provision", &["--yes", "--output", "json", "--until", "install"]);
-    let times = world.watch(&run, way).and_then(|run| run.succeeded()).and_then(|()| times(&world));
+    let seen = world.watch(&run, way).and_then(|run| run.succeeded()).and_then(|()| {
+        let times = times(&world)?;
+        // On containers the suite looks at this in a lab that is Ready.
+        let look = on == On::Machines && way == "clone";
+        let different = if look { format!("; {}", same::different(&world, &NODES)?) } else { String::new() };
+        Ok((times, different))
+    });
     life::destroy(&world)?;
-    times
+    seen
 }
 
 fn times(world: &World) -> Result<Times, Fail> {
