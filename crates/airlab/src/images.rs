@@ -16,10 +16,9 @@ impl Payload {
     /// The repository that holds the k3s files.
     pub(crate) const REPOSITORY: &'static str = "airlab/k3s";
 
-    pub(crate) fn new(k3s: Blob, airgap: Blob) -> Self {
-        let ending = if airgap.title.ends_with(".gz") { "tar.gz" } else { "tar" };
+    pub(crate) fn new(k3s: Blob, airgap: Blob, packing: artifacts::Packing) -> Self {
         let short: String = hex(&airgap).chars().take(12).collect();
-        Self { airgap_name: format!("airgap-{short}.{ending}"), k3s, airgap }
+        Self { airgap_name: format!("airgap-{short}.{}", packing.ending()), k3s, airgap }
     }
 
     /// What every node fetches, by digest.

@@ -111,11 +111,11 @@ pub(crate) fn differing(seen: &Vmx, wanted: &Vmx) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A .vmx file, where there is one.
+/// A .vmx file, where there is one. One that is not UTF-8 is an error that names its encoding.
 pub(crate) fn read_vmx(path: &Path) -> Result<Option<Vmx>, Failure> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(Vmx::parse(&text)?)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+    match path.try_exists() {
+        Ok(true) => Ok(Some(Vmx::load(path)?)),
+        Ok(false) => Ok(None),
         Err(source) => Err(AirlabError::File { path: path.to_owned(), action: "not read", source }.into()),
     }
 }
@@ -138,6 +138,21 @@ mod tests {
             seen.set(key, value);
         }
         assert_eq!(differing(&seen, &wanted), [("memsize".to_owned(), "2048".to_owned())]);
+    }
+
+    #[test]
+    fn a_machine_in_another_encoding_is_named_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.vmx");
+        assert_eq!(read_vmx(&path).unwrap(), None);
+        // "마스터" in code page 949
+        let name = b".encoding = \"windows-949\"\ndisplayName = \"\xb8\xb6\xbd\xba\xc5\xcd\"\n";
+        std::fs::write(&path, name).unwrap();
+        let failure = read_vmx(&path).unwrap_err();
+        assert_eq!(failure.problem().id(), "AL-VMX-002");
+        assert!(failure.problem().args().contains(&("encoding", "windows-949".to_owned())));
+        std::fs::write(&path, ".encoding = \"UTF-8\"\ndisplayName = \"마스터\"\n").unwrap();
+        assert_eq!(read_vmx(&path).unwrap().unwrap().get("displayName"), Some("마스터"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub async fn provision(
 
     let secrets = run
         .step("keys", async {
-            leftovers::sweep(files.root());
+            leftovers::sweep(files);
             let (secrets, made) = Secrets::ensure(lab, files, SystemTime::now())?;
             made.into_iter().for_each(|m| run.changed(m));
             Ok(secrets)
@@ -222,11 +222,12 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
         path: &source.path,
         sha256: source.sha256.as_deref(),
     });
+    let packing = artifacts::Packing::of("air-gap images", &sources.airgap.path)?;
     let put = store.put_artifact(Payload::REPOSITORY, &tag, &parts)?;
     run.changed_if(put.changed, "k3s and its air-gap images put into the registry");
     let mut blobs = put.blobs.into_iter();
     match (blobs.next(), blobs.next()) {
-        (Some(k3s), Some(airgap)) => Ok(Payload::new(k3s, airgap)),
+        (Some(k3s), Some(airgap)) => Ok(Payload::new(k3s, airgap, packing)),
         _ => Err(AirlabError::Facts { program: "registry store".into(), detail: "two blobs expected".into() }.into()),
     }
 }

@@ -17,12 +17,14 @@
 mod artifact;
 mod download;
 mod fetch;
+mod form;
 mod lock;
 mod problem;
 mod verdicts;
 
 pub use artifact::{Artifact, check};
 pub use fetch::{Store, ensure};
+pub use form::{Packing, check_form};
 pub use lock::{ImagePin, Lock, Pin};
 pub use problem::{ArtifactError, PROBLEMS};
 pub use verdicts::Verdicts;

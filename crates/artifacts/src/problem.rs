@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use steps::Problem;
 
 /// Every id of this crate.
-pub const PROBLEMS: &[&str] = &["AL-ART-001", "AL-ART-002", "AL-ART-003", "AL-ART-004", "AL-ART-005", "AL-ART-006"];
+pub const PROBLEMS: &[&str] =
+    &["AL-ART-001", "AL-ART-002", "AL-ART-003", "AL-ART-004", "AL-ART-005", "AL-ART-006", "AL-ART-007"];
 
 /// A file is not there, not the right one, or cannot be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -71,9 +72,23 @@ pub enum ArtifactError {
         #[source]
         source: std::io::Error,
     },
+    /// A file is not what it is said to be.
+    #[error("{name}: {origin}: {why}")]
+    Form {
+        /// What the file should be.
+        name: String,
+        /// The file.
+        origin: String,
+        /// What it is instead.
+        why: String,
+    },
 }
 
 impl ArtifactError {
+    pub(crate) fn form(name: &str, path: &Path, why: impl Into<String>) -> Self {
+        Self::Form { name: name.to_owned(), origin: path.display().to_string(), why: why.into() }
+    }
+
     pub(crate) fn file(path: &Path, doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, doing, source }
@@ -89,6 +104,7 @@ impl Problem for ArtifactError {
             Self::Unreachable { .. } => PROBLEMS[3],
             Self::Lock { .. } => PROBLEMS[4],
             Self::File { .. } => PROBLEMS[5],
+            Self::Form { .. } => PROBLEMS[6],
         }
     }
 
@@ -109,6 +125,9 @@ impl Problem for ArtifactError {
             ],
             Self::Unreachable { name, url, why } => {
                 vec![("name", name.clone()), ("url", url.clone()), ("why", why.clone())]
+            }
+            Self::Form { name, origin, why } => {
+                vec![("name", name.clone()), ("origin", origin.clone()), ("why", why.clone())]
             }
             Self::Lock { origin, why } => vec![("origin", origin.clone()), ("why", why.clone())],
             Self::File { path, doing, source } => {
