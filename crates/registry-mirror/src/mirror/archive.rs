@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::tar_index::{Place, index};
+use super::unpack::Compression;
 use crate::RegistryError;
+use crate::store::partials;
 
 /// Manifests and configs are small; whatever is larger is none.
 const LARGEST_DOCUMENT: u64 = 16 << 20;
@@ -17,7 +18,6 @@ const LARGEST_DOCUMENT: u64 = 16 << 20;
 const DEEPEST_LINK: usize = 8;
 /// What images compress to; an archive made to fill a disk compresses a thousandfold.
 const MOST_UNPACKED: u64 = 200;
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// A folder or a tar.
 #[derive(Debug)]
@@ -29,7 +29,38 @@ pub(super) struct Archive {
 #[derive(Debug)]
 enum Kind {
     Folder,
-    Tar { plain: PathBuf, index: HashMap<String, Place>, _unpacked: Option<TempPath> },
+    Tar { plain: PathBuf, index: HashMap<String, Place>, _unpacked: Option<Unpacked> },
+}
+
+/// A compressed tar's content. A killed run leaves it where the collector of garbage finds it.
+#[derive(Debug)]
+struct Unpacked {
+    file: Option<TempPath>,
+    dir: PathBuf,
+}
+
+impl Unpacked {
+    fn write(path: &Path, packed: File, how: Compression, dir: PathBuf) -> Result<(File, Self), RegistryError> {
+        let write = || RegistryError::file(&dir, "write");
+        let most = packed.metadata().map_err(RegistryError::file(path, "read"))?.len();
+        let most = most.saturating_mul(MOST_UNPACKED) + (64 << 20);
+        std::fs::create_dir_all(&dir).map_err(write())?;
+        let (file, temporary) = NamedTempFile::with_prefix_in("unpacked-", &dir).map_err(write())?.into_parts();
+        let this = Self { file: Some(temporary), dir };
+        let size = io::copy(&mut how.unpack(packed).take(most), &mut &file);
+        match size.map_err(|e| not_an_image(path, e.to_string()))? {
+            size if size < most => Ok((file, this)),
+            _ => Err(not_an_image(path, format!("unpacked it is more than {MOST_UNPACKED} times as large"))),
+        }
+    }
+}
+
+impl Drop for Unpacked {
+    fn drop(&mut self) {
+        drop(self.file.take());
+        // Only an empty one goes.
+        let _ = std::fs::remove_dir(&self.dir);
+    }
 }
 
 impl Archive {
@@ -42,18 +73,11 @@ impl Archive {
             let mut file = File::open(path).map_err(read())?;
             let mut plain = path.to_owned();
             let mut unpacked = None;
-            if starts_with_gzip(&mut file).map_err(read())? {
-                let temporary = NamedTempFile::new_in(scratch).map_err(RegistryError::file(scratch, "write"))?;
-                let most = file.metadata().map_err(read())?.len().saturating_mul(MOST_UNPACKED) + (64 << 20);
-                let unpacked_file = MultiGzDecoder::new(BufReader::with_capacity(1 << 18, file)).take(most);
-                let size = io::copy(&mut { unpacked_file }, &mut temporary.as_file())
-                    .map_err(|e| not_an_image(path, e.to_string()))?;
-                if size == most {
-                    return Err(not_an_image(path, format!("unpacked it is more than {MOST_UNPACKED} times as large")));
-                }
-                file = temporary.reopen().map_err(RegistryError::file(scratch, "read"))?;
-                plain = temporary.path().to_owned();
-                unpacked = Some(temporary.into_temp_path());
+            if let Some(how) = compression(&file).map_err(read())? {
+                let (content, temporary) = Unpacked::write(path, file, how, partials(scratch))?;
+                (file, plain) = (content, temporary.file.as_deref().unwrap_or(path).to_owned());
+                file.seek(SeekFrom::Start(0)).map_err(read())?;
+                unpacked = Some(temporary);
             }
             let index = index(&mut file).map_err(|e| not_an_image(path, format!("not a tar of an image: {e}")))?;
             Kind::Tar { plain, index, _unpacked: unpacked }
@@ -97,11 +121,11 @@ impl Archive {
         read().map_err(|e| not_an_image(&self.path, e.to_string()))
     }
 
-    /// Whether a file is compressed with gzip.
-    pub(super) fn is_gzip(&self, name: &str) -> bool {
+    /// How a file is compressed, if it is.
+    pub(super) fn compression(&self, name: &str) -> Option<Compression> {
         let mut head = Vec::new();
-        let read = self.open_file(name).and_then(|file| file.take(2).read_to_end(&mut head));
-        read.is_ok() && head == GZIP
+        self.open_file(name).and_then(|file| file.take(4).read_to_end(&mut head)).ok()?;
+        Compression::of(&head)
     }
 }
 
@@ -109,11 +133,11 @@ pub(super) fn not_an_image(path: &Path, why: impl Into<String>) -> RegistryError
     RegistryError::NotAnImage { origin: path.display().to_string(), why: why.into() }
 }
 
-fn starts_with_gzip(file: &mut File) -> io::Result<bool> {
+fn compression(mut file: &File) -> io::Result<Option<Compression>> {
     let mut head = Vec::new();
-    (&*file).take(2).read_to_end(&mut head)?;
+    file.take(4).read_to_end(&mut head)?;
     file.seek(SeekFrom::Start(0))?;
-    Ok(head == GZIP)
+    Ok(Compression::of(&head))
 }
 
 fn resolve(index: &HashMap<String, Place>, name: &str) -> Option<(u64, u64)> {

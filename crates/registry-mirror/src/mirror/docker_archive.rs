@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
 use super::archive::{Archive, not_an_image};
 use super::local::{Content, Local, Named};
+use super::unpack::Compression;
 use crate::digest::Algorithm;
 use crate::store::{Descriptor, OCI_MANIFEST};
 use crate::{Digest, RegistryError};
@@ -15,6 +15,7 @@ use crate::{Digest, RegistryError};
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 const GZIP_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+const ZSTD_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -71,9 +72,10 @@ fn image(archive: &Arc<Archive>, entry: &Entry) -> Result<Local, RegistryError> 
     for (name, diff_id) in entry.layers.iter().zip(&parsed.rootfs.diff_ids) {
         let diff_id: Digest = diff_id.parse().map_err(|_| fail(format!("{diff_id:?} is not a digest")))?;
         let size = archive.size(name).ok_or_else(|| fail(format!("layer {name} is not in it")))?;
-        let (media_type, digest) = match archive.is_gzip(name) {
-            false => (LAYER, diff_id),
-            true => (GZIP_LAYER, compressed(archive, name, &diff_id)?),
+        let (media_type, digest) = match archive.compression(name) {
+            None => (LAYER, diff_id),
+            Some(how @ Compression::Gzip) => (GZIP_LAYER, compressed(archive, name, how, &diff_id)?),
+            Some(how @ Compression::Zstd) => (ZSTD_LAYER, compressed(archive, name, how, &diff_id)?),
         };
         layers.push(Descriptor::new(media_type, &digest, size));
         content.insert(digest, Content::File(name.clone()));
@@ -89,9 +91,9 @@ fn image(archive: &Arc<Archive>, entry: &Entry) -> Result<Local, RegistryError> 
 }
 
 /// The digest of a compressed layer whose content has the digest `diff_id`.
-fn compressed(archive: &Archive, name: &str, diff_id: &Digest) -> Result<Digest, RegistryError> {
+fn compressed(archive: &Archive, name: &str, how: Compression, diff_id: &Digest) -> Result<Digest, RegistryError> {
     let open = || archive.open_file(name);
-    let read = || Digest::of_reader(diff_id.algorithm(), MultiGzDecoder::new(open()?));
+    let read = || Digest::of_reader(diff_id.algorithm(), how.unpack(open()?));
     let (got, _) = read().map_err(|e| not_an_image(&archive.path, format!("{name}: {e}")))?;
     if got != *diff_id {
         let what = format!("{name} in {}", archive.path.display());

@@ -18,6 +18,7 @@ mod survey;
 mod tar_index;
 mod target;
 mod transport;
+mod unpack;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,7 +53,8 @@ const TOLD: Duration = Duration::from_secs(1);
 /// Where an image can be taken from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// A docker archive (`.tar`, `.tar.gz`), an OCI layout folder or an OCI layout in a tar; told apart by content.
+    /// A docker archive or an OCI layout in a tar, as it is or compressed with gzip or zstd, or an OCI layout folder;
+    /// told apart by content.
     File(PathBuf),
     /// A registry.
     Registry {
@@ -208,7 +210,7 @@ impl Run {
             limit: options.bandwidth.map(Limit::new),
             retry: options.retry(),
             platforms: options.platforms.clone(),
-            partials: scratch.join("partial"),
+            partials: crate::store::partials(&scratch),
         };
         Ok((Arc::new(run), prefix))
     }

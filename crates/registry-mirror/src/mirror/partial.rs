@@ -23,7 +23,8 @@ impl Partial {
         let path = dir.join(format!("{}-{}", digest.algorithm().name(), digest.hex()));
         let open = || {
             let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
-            if file.try_lock().is_err() {
+            // Behind the lock it may be one that was removed as too old just now.
+            if file.try_lock().is_err() || !path.exists() {
                 return Ok(None);
             }
             let len = file.seek(SeekFrom::End(0))?;

@@ -83,10 +83,7 @@ impl Sources {
         }
         let scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let file = path.to_owned();
-        let images = blocking(move || {
-            std::fs::create_dir_all(&scratch).map_err(RegistryError::file(&scratch, "write"))?;
-            Local::all_of(&file, &scratch)
-        });
+        let images = blocking(move || Local::all_of(&file, &scratch));
         let images = Arc::new(images.await?);
         archives.insert(path.to_owned(), images.clone());
         Ok(images)

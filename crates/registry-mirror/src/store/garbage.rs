@@ -1,7 +1,7 @@
 //! What nobody can ask for any more, removed while the store is served and written.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct GarbageSpec {
     pub grace: Duration,
     /// Whether manifests go that no tag leads to, by an index or as a subject.
     pub untagged: bool,
-    /// Unfinished uploads that were quiet for this long go.
+    /// Unfinished uploads that were quiet for this long go, and blobs that a mirror run left half brought.
     pub uploads: Duration,
 }
 
@@ -44,6 +44,8 @@ pub struct Collected {
     pub bytes: u64,
     /// Unfinished uploads.
     pub uploads: usize,
+    /// Blobs that a mirror run had begun to bring.
+    pub partials: usize,
 }
 
 impl Store {
@@ -61,6 +63,7 @@ impl Store {
     /// [`RegistryError::File`] for a store that cannot be read or written.
     pub fn collect_garbage(&self, spec: &GarbageSpec) -> Result<Collected, RegistryError> {
         let mut collected = Collected::default();
+        self.collect_partials(spec, &mut collected)?;
         let repositories = self.repositories_with(&["_manifests", "_layers", "_uploads"])?;
         let mut linked = BTreeSet::new();
         for repository in &repositories {
@@ -172,6 +175,23 @@ impl Store {
             }
         }
         let _ = fs::remove_dir(&uploads);
+        Ok(())
+    }
+
+    fn collect_partials(&self, spec: &GarbageSpec, collected: &mut Collected) -> Result<(), RegistryError> {
+        let dir = self.partials();
+        for name in names(&dir)? {
+            let path = dir.join(name);
+            let Ok(file) = File::options().write(true).open(&path) else { continue };
+            let old = file.metadata().is_ok_and(|found| age(&found) >= spec.uploads);
+            // Who is at it holds its lock.
+            if old && file.try_lock().is_ok() {
+                drop(file);
+                collected.partials += usize::from(fs::remove_file(&path).is_ok());
+            }
+        }
+        // Only an empty one goes.
+        let _ = fs::remove_dir(&dir);
         Ok(())
     }
 }

@@ -59,6 +59,11 @@ impl Store {
         &self.root
     }
 
+    /// The folder for what a mirror run has begun to bring.
+    pub(crate) fn partials(&self) -> PathBuf {
+        partials(&self.root)
+    }
+
     /// Size of a blob, if the store has it for any repository.
     pub fn blob_size(&self, digest: &Digest) -> Option<u64> {
         fs::metadata(self.layout.blob(digest)).ok().map(|m| m.len())
@@ -135,6 +140,11 @@ impl Store {
             Err(e) => Err(RegistryError::file(path, "read")(e)),
         }
     }
+}
+
+/// The folder, in a store or for a registry's sake beside none, for what a mirror run has begun to bring.
+pub(crate) fn partials(scratch: &Path) -> PathBuf {
+    scratch.join("partial")
 }
 
 /// Removes a folder; says whether it was there.

@@ -9,10 +9,10 @@ use steps::Silent;
 use crate::Lab;
 
 /// Two registries, the first with the set.
-struct Two {
-    from: Lab,
-    to: Lab,
-    references: Vec<String>,
+pub(crate) struct Two {
+    pub(crate) from: Lab,
+    pub(crate) to: Lab,
+    pub(crate) references: Vec<String>,
     layout: tempfile::TempDir,
 }
 
@@ -24,7 +24,7 @@ struct Counts {
 }
 
 impl Two {
-    async fn filled() -> Self {
+    pub(crate) async fn filled() -> Self {
         let layout = tempfile::tempdir().unwrap();
         let set = testkit::images::write(layout.path(), 40).unwrap();
         let (from, to) = (Lab::start(), Lab::start());

@@ -68,6 +68,30 @@ async fn only_garbage_is_collected() {
     assert!(store.verify().unwrap().findings.is_empty());
 }
 
+/// What killed mirror runs left in the store goes once it is old, unless a run is at it again.
+#[tokio::test]
+async fn half_brought_blobs_are_collected() {
+    let lab = Lab::start();
+    lab.image("a", "v1").await;
+    let partial = lab.dir.path().join("store/partial");
+    fs::create_dir_all(&partial).unwrap();
+    for name in ["sha256-ab", "sha256-cd", "unpacked-xyz"] {
+        fs::write(partial.join(name), b"half").unwrap();
+    }
+    let collect = |uploads| lab.store().collect_garbage(&GarbageSpec { uploads, ..GarbageSpec::default() }).unwrap();
+    let hour = Duration::from_secs(3600);
+    assert_eq!(collect(hour).partials, 0, "young");
+    lab.age();
+    let used = fs::File::options().write(true).open(partial.join("sha256-cd")).unwrap();
+    used.lock().unwrap();
+    assert_eq!(collect(3 * hour), Default::default(), "younger than asked for");
+    assert_eq!(collect(hour).partials, 2);
+    assert!(partial.join("sha256-cd").exists(), "in use");
+    drop(used);
+    assert_eq!((collect(hour).partials, partial.exists()), (1, false));
+    assert!(lab.store().verify().unwrap().findings.is_empty());
+}
+
 #[tokio::test]
 async fn what_a_pusher_asked_for_stays() {
     let lab = Lab::start();

@@ -10,6 +10,7 @@ mod images;
 mod life;
 mod lines;
 mod mirroring;
+mod oci_client;
 mod pull;
 mod push;
 mod skopeo;

@@ -3,7 +3,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use registry_mirror::{Digest, Image, MirrorReport, Source, Store, mirror, mirror_archives};
+use registry_mirror::{Digest, Image, MirrorReport, Source, Store, mirror, mirror_archives, names_in};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use steps::{Problem, Recorder, Silent};
 
 use crate::images::{append, config, docker_archive, layer};
@@ -78,7 +79,32 @@ async fn compressed_archives_and_layers_are_understood() {
     gz.write_all(&std::fs::read(&plain).unwrap()).unwrap();
     gz.finish().unwrap();
     assert_eq!(one("tiny:1", Source::File(packed), &store).await.new.len(), 1);
-    assert_eq!(one("tiny:1", Source::File(plain), &store).await.present.len(), 1, "the same image either way");
+    assert_eq!(one("tiny:1", Source::File(plain.clone()), &store).await.present.len(), 1, "the same image either way");
+
+    // As k3s packs its images, and an OCI layout the same way.
+    let packed = dir.path().join("tiny.tar.zst");
+    let zstd = |from: &Path| compress_to_vec(std::fs::File::open(from).unwrap(), CompressionLevel::Fastest);
+    std::fs::write(&packed, zstd(&plain)).unwrap();
+    assert_eq!(one("tiny:1", Source::File(packed.clone()), &store).await.present.len(), 1, "the same image again");
+    let layout = dir.path().join("layout.tar");
+    let digest: Digest = store.catalog().unwrap()[0].tags[0].digest.parse().unwrap();
+    store.export(&layout, &BTreeMap::from([("docker.io/library/tiny:1".to_owned(), digest.clone())])).unwrap();
+    let packed_layout = dir.path().join("layout.tar.zst");
+    std::fs::write(&packed_layout, zstd(&layout)).unwrap();
+    let report = one("tiny:zst", Source::File(packed_layout.clone()), &store).await;
+    assert_eq!((report.new.len(), &report.digests["tiny:zst"]), (1, &digest));
+    assert_eq!(names_in(&packed_layout, dir.path()).await.unwrap(), ["docker.io/library/tiny:1"]);
+    assert!(!store.root().join("partial").exists() && !dir.path().join("partial").exists(), "nothing stays unpacked");
+    // Cut off, and one that would unpack to far more than it is.
+    let bytes = std::fs::read(&packed).unwrap();
+    std::fs::write(&packed, &bytes[..bytes.len() - 9]).unwrap();
+    assert_eq!(one("tiny:1", Source::File(packed.clone()), &store).await.failed[0].1.id(), "AL-REG-005");
+    let block = ((128u32 << 10) << 3 | 0b010).to_le_bytes();
+    let block = [&block[..3], b"\0"].concat();
+    let bomb = [&[0x28, 0xb5, 0x2f, 0xfd, 0, 7 << 3][..], &block.repeat(1200)].concat();
+    std::fs::write(&packed, bomb).unwrap();
+    let report = one("tiny:1", Source::File(packed), &store).await;
+    assert!(report.failed[0].1.to_string().contains("times as large"), "{}", report.failed[0].1);
 
     // Layers behind links and compressed, as some writers have them.
     let layers = layers();

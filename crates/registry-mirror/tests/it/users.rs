@@ -1,6 +1,6 @@
 //! Basic authentication.
 
-use registry_mirror::serve;
+use registry_mirror::{ServeSpec, serve};
 
 use crate::{Lab, serve_spec};
 
@@ -12,13 +12,16 @@ fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{name}:{password}")))
 }
 
+/// Lets `anna` in with the password `secret`, and nobody else.
+pub(crate) fn with_anna(spec: &mut ServeSpec) {
+    let file = spec.store.with_file_name("htpasswd");
+    std::fs::write(&file, format!("# people\n\n{ANNA}\n")).unwrap();
+    spec.htpasswd = Some(file);
+}
+
 #[tokio::test]
 async fn only_users_are_let_in() {
-    let lab = Lab::start_as(|spec| {
-        let file = spec.store.with_file_name("htpasswd");
-        std::fs::write(&file, format!("# people\n\n{ANNA}\n")).unwrap();
-        spec.htpasswd = Some(file);
-    });
+    let lab = Lab::start_as(with_anna);
     let ask = async |path: &str, who: Option<String>| {
         let headers: Vec<_> = who.iter().map(|w| ("authorization", w.as_str())).collect();
         lab.send("GET", path, &headers, vec![]).await

@@ -1,8 +1,10 @@
 //! Registries over HTTP: the few requests of the distribution specification that a mirror needs.
 //!
-//! Over reqwest, not over `oci_client::Client`. That asks `/v2/` before every anonymous request, which would double
-//! the requests; keeps an answer's headers to itself, so that neither `Retry-After` nor the range of an upload can be
-//! honoured; hashes every blob a second time; and takes a mount's 202, which opens an upload, for an error.
+//! Over reqwest, not over `oci_client::Client`, looked at in its version 0.18. That asks `/v2/` before every anonymous
+//! request: 782 requests for the set that takes 365 here (`tests/it/oci_client.rs` counts them). It keeps an answer's
+//! headers to itself, so that neither `Retry-After` nor the range of an upload can be honoured, and takes a mount's
+//! 202, which opens an upload, for an error. As a part of this it would be a second one beside it for the same
+//! registry, with connections and tokens of its own; as a client that shares nothing with us it is in the tests.
 
 mod auth;
 mod challenge;
