@@ -9,6 +9,8 @@ mod kill;
 #[cfg(unix)]
 mod pusher;
 #[cfg(unix)]
+mod resume;
+#[cfg(unix)]
 mod server;
 #[cfg(unix)]
 mod service;

@@ -25,12 +25,11 @@ pub(crate) struct Pusher<'a> {
 impl Pusher<'_> {
     /// Pushes an image with a layer of its own; none when the registry is gone or refused something.
     pub(crate) async fn push(&self, tag: &str, layer: Vec<u8>) -> Option<()> {
-        let layer = self.blob(layer, false).await?;
-        let config = self.blob(format!("{{\"tag\":\"{tag}\"}}").into_bytes(), true).await?;
-        let describe =
-            |digest: &Digest| json!({ "mediaType": "application/x", "digest": digest.to_string(), "size": 1 });
-        let layers = [describe(&layer)];
-        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": describe(&config), "layers": layers });
+        let config = format!("{{\"tag\":\"{tag}\"}}").into_bytes();
+        let describe = |digest: Digest, size: usize| json!({ "mediaType": "application/x", "digest": digest.to_string(), "size": size });
+        let sizes = (layer.len(), config.len());
+        let layers = [describe(self.blob(layer, false).await?, sizes.0)];
+        let manifest = json!({ "schemaVersion": 2, "mediaType": IMAGE, "config": describe(self.blob(config, true).await?, sizes.1), "layers": layers });
         let bytes = manifest.to_string().into_bytes();
         let digest = Digest::of(&bytes);
         let url = format!("{}/v2/{}/manifests/{tag}", self.url, self.repository);

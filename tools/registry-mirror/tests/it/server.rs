@@ -10,11 +10,17 @@ use machine::{Background, Cmd, Local};
 pub(crate) struct Server {
     pub(crate) process: Background,
     pub(crate) url: String,
+    pub(crate) host: String,
 }
 
 impl Server {
     /// Serves the store of a folder; `prefix` is what the program is started through.
     pub(crate) async fn start(dir: &Path, prefix: &[&str]) -> Self {
+        Self::start_as(dir, "store", prefix).await
+    }
+
+    /// As [`start`](Self::start), the store `name` of the folder; its requests are in `NAME.requests`.
+    pub(crate) async fn start_as(dir: &Path, name: &str, prefix: &[&str]) -> Self {
         let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let authority = pki::AuthoritySpec { name: "test".into(), networks: vec![(localhost, 8)], domains: vec![] };
         let authority = pki::Authority::ensure(&dir.join("pki"), &authority, SystemTime::now()).unwrap();
@@ -24,16 +30,19 @@ impl Server {
         let mut words = prefix.iter().copied().chain([program]);
         let cmd = Cmd::new(words.next().unwrap()).args(words);
         let cmd = cmd.args(["serve", "--address", "127.0.0.1", "--port", &port.to_string()]);
-        let cmd = cmd.arg("--store").arg(dir.join("store"));
+        let cmd = cmd.arg("--store").arg(dir.join(name));
+        let cmd = cmd.arg("--log").arg(dir.join(format!("{name}.requests")));
         let cmd = cmd.arg("--cert").arg(dir.join("server/server.crt")).arg("--key").arg(dir.join("server/server.key"));
-        let process = Local.start(&cmd, &dir.join("log")).unwrap();
-        let server = Self { process, url: format!("https://127.0.0.1:{port}") };
+        let log = dir.join(format!("{name}.log"));
+        let process = Local.start(&cmd, &log).unwrap();
+        let host = format!("127.0.0.1:{port}");
+        let server = Self { process, url: format!("https://{host}"), host };
         let client = client(dir);
         for _ in 0..300 {
             if client.get(format!("{}/healthz", server.url)).send().await.is_ok() {
                 return server;
             }
-            assert_eq!(server.process.ended(), None, "{}", std::fs::read_to_string(dir.join("log")).unwrap());
+            assert_eq!(server.process.ended(), None, "{}", std::fs::read_to_string(&log).unwrap());
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("the registry does not answer");
