@@ -5,8 +5,17 @@ use std::path::{Path, PathBuf};
 use steps::Problem;
 
 /// Every id of this crate.
-pub const PROBLEMS: &[&str] =
-    &["AL-ART-001", "AL-ART-002", "AL-ART-003", "AL-ART-004", "AL-ART-005", "AL-ART-006", "AL-ART-007"];
+pub const PROBLEMS: &[&str] = &[
+    "AL-ART-001",
+    "AL-ART-002",
+    "AL-ART-003",
+    "AL-ART-004",
+    "AL-ART-005",
+    "AL-ART-006",
+    "AL-ART-007",
+    "AL-ART-008",
+    "AL-ART-009",
+];
 
 /// A file is not there, not the right one, or cannot be fetched.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +91,20 @@ pub enum ArtifactError {
         /// What it is instead.
         why: String,
     },
+    /// A list of packages cannot be used.
+    #[error("{origin}: {why}")]
+    Index {
+        /// The list.
+        origin: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Packages that cannot be had, or not together.
+    #[error("{why}")]
+    Packages {
+        /// Which, and why.
+        why: String,
+    },
 }
 
 impl ArtifactError {
@@ -105,6 +128,8 @@ impl Problem for ArtifactError {
             Self::Lock { .. } => PROBLEMS[4],
             Self::File { .. } => PROBLEMS[5],
             Self::Form { .. } => PROBLEMS[6],
+            Self::Index { .. } => PROBLEMS[7],
+            Self::Packages { .. } => PROBLEMS[8],
         }
     }
 
@@ -129,7 +154,10 @@ impl Problem for ArtifactError {
             Self::Form { name, origin, why } => {
                 vec![("name", name.clone()), ("origin", origin.clone()), ("why", why.clone())]
             }
-            Self::Lock { origin, why } => vec![("origin", origin.clone()), ("why", why.clone())],
+            Self::Packages { why } => vec![("why", why.clone())],
+            Self::Index { origin, why } | Self::Lock { origin, why } => {
+                vec![("origin", origin.clone()), ("why", why.clone())]
+            }
             Self::File { path, doing, source } => {
                 vec![("path", path.display().to_string()), ("doing", (*doing).to_owned()), ("why", source.to_string())]
             }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod debian;
 mod server;
 
 use std::fs;

@@ -1,0 +1,16 @@
+//! Debian packages with everything they need, worked out from a repository's list on any system.
+//!
+//! [`read_index`] reads the list, [`read_installed`] what a node has already, [`closure`] finds the files to bring.
+//! What is trusted: the list itself. It is pinned by its digest, or checked against a [`Release`] file; whether *that*
+//! was signed by the distribution is not looked at here (`gpgv` does).
+
+mod closure;
+mod index;
+mod relation;
+mod release;
+mod version;
+
+pub use closure::closure;
+pub use index::{Package, PackageFile, read_index, read_installed};
+pub use release::Release;
+pub use version::{NotAVersion, Version};
