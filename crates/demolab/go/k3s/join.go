@@ -21,6 +21,7 @@ import (
 // membership is a node's connection to its cluster's supervisor, trusted by the token's CA hash.
 type membership struct {
 	url    string
+	user   string // "node", or "server" where servers talk
 	token  token
 	ca     []byte
 	client *http.Client
@@ -29,6 +30,13 @@ type membership struct {
 
 // join asks for ever, in k3s's words, until the server knows this node; do is what is to be done with the connection.
 func join(ctx context.Context, server string, t token, header http.Header, do func(*membership) error) error {
+	return joinAs(ctx, "node", server, t, header, do) // k3s's agents are always "node"
+}
+
+// fatal is an error that asking again does not mend.
+type fatal struct{ error }
+
+func joinAs(ctx context.Context, user, server string, t token, header http.Header, do func(*membership) error) error {
 	if u, err := url.Parse(server); err != nil || u.Scheme != "https" || u.Host == "" {
 		return fmt.Errorf("server %q: an https:// address is expected", server)
 	}
@@ -38,13 +46,16 @@ func join(ctx context.Context, server string, t token, header http.Header, do fu
 	}
 	last, told := "", time.Time{}
 	for {
-		m := &membership{url: strings.TrimRight(server, "/"), token: t, header: header}
+		m := &membership{url: strings.TrimRight(server, "/"), user: user, token: t, header: header}
 		err := m.trust(ctx)
 		if err == nil {
 			err = do(m)
 		}
 		if err == nil {
 			return nil
+		}
+		if end, ok := err.(fatal); ok {
+			return end.error
 		}
 		if err.Error() != last || time.Since(told) > 10*time.Second {
 			last, told = err.Error(), time.Now()
@@ -96,8 +107,10 @@ func (m *membership) ask(ctx context.Context, method, path string, body []byte) 
 		return nil, err
 	}
 	if m.ca != nil {
-		request.Header = m.header.Clone()
-		request.SetBasicAuth("node", m.token.password) // k3s's agents are always "node"
+		if m.header != nil {
+			request.Header = m.header.Clone()
+		}
+		request.SetBasicAuth(m.user, m.token.password)
 	}
 	answer, err := m.client.Do(request)
 	if err != nil {

@@ -48,17 +48,22 @@ func keepManifests(ctx context.Context, s settings) {
 // applyManifest is apply by the kubectl inside this binary: on the client's side, as in k3s, because Kubernetes 1.20's
 // server side refuses ports without a protocol; on the server's where the annotation that the client keeps has no room.
 func applyManifest(ctx context.Context, s settings, path string, size int) (string, error) {
+	args := []string{"apply", "-f", path}
+	if size > annotationRoom {
+		args = append(args, "--server-side", "--force-conflicts", "--field-manager=deploy@k3s")
+	}
+	return runKubectl(ctx, s, args...)
+}
+
+// runKubectl runs the one inside this binary as the administrator.
+func runKubectl(ctx context.Context, s settings, args ...string) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", err
 	}
 	limited, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	args := []string{"kubectl", "--kubeconfig", s.dir("server", "cred", "admin.kubeconfig"), "apply", "-f", path}
-	if size > annotationRoom {
-		args = append(args, "--server-side", "--force-conflicts", "--field-manager=deploy@k3s")
-	}
-	command := exec.CommandContext(limited, self, args...)
+	command := exec.CommandContext(limited, self, append([]string{"kubectl", "--kubeconfig", s.dir("server", "cred", "admin.kubeconfig")}, args...)...)
 	command.Env = childEnv()
 	out, err := command.CombinedOutput()
 	return string(bytes.TrimSpace(out)), err

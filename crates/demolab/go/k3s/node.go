@@ -48,7 +48,14 @@ func runAgent(args []string) error {
 			return err
 		}
 		containers := n.startContainers(ctx)
-		if err := n.enter(ctx, s.one("server"), t, containers); err != nil {
+		servers, err := startBalancer(ctx, s)
+		if err != nil {
+			return err
+		}
+		if err := n.enter(ctx, servers.url, t, containers); err != nil {
+			return err
+		}
+		if err := servers.follow(ctx, s, s.dir("agent", "kubeproxy.kubeconfig")); err != nil {
 			return err
 		}
 		notify("READY=1")

@@ -20,19 +20,24 @@ const (
 	nodeMonitorGrace  = "20s"
 )
 
+// elect is how servers agree on whose controllers work; longer than Kubernetes' 15 s, because a lab's machine is slow.
+var elect = []string{"--leader-elect=true", "--leader-elect-resource-lock=leases", "--leader-elect-lease-duration=30s", "--leader-elect-renew-deadline=20s", "--leader-elect-retry-period=2s"}
+
 // runServer is the verb "server": the control plane, and this machine as a node of it.
 func runServer(args []string) error {
 	s, err := loadSettings(server, args)
 	if err != nil {
 		return err
 	}
-	if url := s.one("server"); url != "" {
-		return fmt.Errorf("server %s: the stand-in for k3s has one server; remove `server:` or run `k3s agent`", url)
-	}
 	if s.on("cluster-reset") {
-		return resetCluster(s)
+		return live(func(ctx context.Context, f *family) error { return resetCluster(ctx, f, s) })
 	}
-	return live(func(ctx context.Context, f *family) error { return serve(ctx, f, s) })
+	if s.one("cluster-reset-restore-path") != "" {
+		return fmt.Errorf("invalid flag use; --cluster-reset required with --cluster-reset-restore-path")
+	}
+	err = live(func(ctx context.Context, f *family) error { return serve(ctx, f, s) })
+	mourn(s, err)
+	return err
 }
 
 func serve(ctx context.Context, f *family, s settings) error {
@@ -43,7 +48,16 @@ func serve(ctx context.Context, f *family, s settings) error {
 	if err != nil {
 		return err
 	}
-	if err := makeDirs(0700, s.dir("server", "tls", "etcd"), s.dir("server", "cred"), s.dir("server", "db", "snapshots"), s.dir("server", "manifests")); err != nil {
+	if err := makeDirs(0700, s.dir("server", "tls", "etcd"), s.dir("server", "cred"), s.dir("server", "db", "snapshots"), s.dir("server", "manifests"), s.dir("server", "static", "charts")); err != nil {
+		return err
+	}
+	os.Remove(s.resetFlag())
+	d, err := openDatastore(s, n)
+	if err != nil {
+		return err
+	}
+	shown, err := joinToken(ctx, s, d)
+	if err != nil {
 		return err
 	}
 	cas, err := openAuthorities(s.dir("server", "tls"))
@@ -57,14 +71,20 @@ func serve(ctx context.Context, f *family, s settings) error {
 	if err := serverIdentities(s, cas, n); err != nil {
 		return err
 	}
-	containers := n.startContainers(ctx) // images are read in while the API comes up
-	if err := startEtcd(f, s, n); err != nil {
+	var containers <-chan error
+	if !s.on("disable-agent") {
+		containers = n.startContainers(ctx) // images are read in while the API comes up
+	}
+	if err := d.run(ctx, f, shown); err != nil {
 		return err
 	}
 	if err := startAPI(ctx, f, s, n, forServers, forAgents); err != nil {
 		return err
 	}
 	logf("info", "Kube API server is now running")
+	if err := releaseLeases(ctx, s); err != nil {
+		logf("warning", "leases of an earlier start: %v", err)
+	}
 	if err := startControllers(f, s); err != nil {
 		return err
 	}
@@ -79,40 +99,41 @@ func serve(ctx context.Context, f *family, s settings) error {
 	go keepSnapshots(ctx, s)
 	notify("READY=1")
 	logf("info", "k3s is up and running")
-	if err := n.enter(ctx, s.localURL(), forAgents, containers); err != nil {
-		return err
+	if !s.on("disable-agent") {
+		if err := n.enter(ctx, s.localURL(), forAgents, containers); err != nil {
+			return err
+		}
 	}
-	return n.keepRoles(ctx, s)
+	return n.keepRoles(ctx, s, d)
+}
+
+// joinToken is the token to join others with; where this server is new, it gets what makes it one of the cluster.
+func joinToken(ctx context.Context, s settings, d *datastore) (token, error) {
+	if s.one("server") == "" {
+		return token{}, nil
+	}
+	shown, err := s.configuredToken("token")
+	if err != nil {
+		return token{}, err
+	}
+	t, err := parseToken(shown)
+	if err != nil {
+		return t, fmt.Errorf("--token is required: %v", err)
+	}
+	if d.exists() {
+		return t, nil
+	}
+	return t, bootstrap(ctx, s, t)
 }
 
 func (s settings) localURL() string {
 	return "https://" + net.JoinHostPort(s.loopback(), s.one("https-listen-port"))
 }
 
-func startEtcd(f *family, s settings, n *node) error {
-	pki := s.dir("server", "tls", "etcd") + "/"
-	peer := "https://" + net.JoinHostPort(n.ip, "2380")
-	args := []string{
-		"--name=default", "--data-dir=" + s.dir("server", "db", "etcd"), "--log-level=warn", "--logger=zap",
-		"--listen-client-urls=https://127.0.0.1:2379,https://" + net.JoinHostPort(n.ip, "2379"),
-		"--advertise-client-urls=https://" + net.JoinHostPort(n.ip, "2379"),
-		"--listen-peer-urls=" + peer, "--initial-advertise-peer-urls=" + peer, "--initial-cluster=default=" + peer,
-		"--client-cert-auth", "--trusted-ca-file=" + pki + "server-ca.crt", "--cert-file=" + pki + "server-client.crt", "--key-file=" + pki + "server-client.key",
-		"--peer-client-cert-auth", "--peer-trusted-ca-file=" + pki + "peer-ca.crt", "--peer-cert-file=" + pki + "peer-server-client.crt", "--peer-key-file=" + pki + "peer-server-client.key",
-	}
-	if s.on("cluster-init") {
-		if err := writeFile(s.dir("server", "db", "cluster-init"), nil, 0600); err != nil {
-			return err
-		}
-	}
-	return f.start("etcd", "/usr/bin/etcd", "", nil, withOwn(args, s["etcd-arg"])...)
-}
-
 func startAPI(ctx context.Context, f *family, s settings, n *node, forServers, forAgents token) error {
 	pki, etcd := s.dir("server", "tls")+"/", s.dir("server", "tls", "etcd")+"/"
 	front, err := json.Marshal(supervisorConfig{
-		DataDir: s.one("data-dir"), ServerPassword: forServers.password, AgentPassword: forAgents.password,
-		Facts: clusterFacts{s.one("cluster-cidr"), s.one("service-cidr"), s.one("cluster-dns"), s.one("cluster-domain"), s.one("flannel-backend")},
+		DataDir: s.one("data-dir"), ServerPassword: forServers.password, AgentPassword: forAgents.password, Embedded: s.embedded(), Facts: s.facts(),
 	})
 	if err != nil {
 		return err
@@ -189,16 +210,16 @@ func startControllers(f *family, s settings) error {
 		"--kubeconfig=" + cred + "controller.kubeconfig", "--service-account-private-key-file=" + pki + "service.key", "--root-ca-file=" + pki + "server-ca.crt",
 		"--allocate-node-cidrs=true", "--cluster-cidr=" + s.one("cluster-cidr"), "--service-cluster-ip-range=" + s.one("service-cidr"), "--node-cidr-mask-size=24",
 		"--node-monitor-period=" + nodeMonitorPeriod, "--node-monitor-grace-period=" + nodeMonitorGrace,
-		"--leader-elect=false", "--use-service-account-credentials=true", "--bind-address=127.0.0.1", "--port=0", "--profiling=false",
+		"--use-service-account-credentials=true", "--bind-address=127.0.0.1", "--port=0", "--profiling=false",
 	}
-	args = append(args, sign("kubelet-serving", "server-ca")...)
+	args = append(append(args, elect...), sign("kubelet-serving", "server-ca")...)
 	for _, signer := range []string{"kubelet-client", "kube-apiserver-client", "legacy-unknown"} {
 		args = append(args, sign(signer, "client-ca")...)
 	}
 	if err := f.start("kube-controller-manager", "", "", nil, withOwn(args, s["kube-controller-manager-arg"])...); err != nil {
 		return err
 	}
-	args = []string{"--kubeconfig=" + cred + "scheduler.kubeconfig", "--leader-elect=false", "--bind-address=127.0.0.1", "--port=0", "--profiling=false"}
+	args = append([]string{"--kubeconfig=" + cred + "scheduler.kubeconfig", "--bind-address=127.0.0.1", "--port=0", "--profiling=false"}, elect...)
 	return f.start("kube-scheduler", "", "", nil, withOwn(args, s["kube-scheduler-arg"])...)
 }
 

@@ -148,7 +148,7 @@ func (s settings) pruneSnapshots(prefix string) error {
 
 // keepSnapshots saves by the schedule.
 func keepSnapshots(ctx context.Context, s settings) {
-	if !s.on("cluster-init") || s.on("etcd-disable-snapshots") {
+	if !s.embedded() || s.on("etcd-disable-snapshots") {
 		return
 	}
 	schedule, err := cron.ParseStandard(s.one("etcd-snapshot-schedule-cron"))
@@ -165,37 +165,4 @@ func keepSnapshots(ctx context.Context, s settings) {
 			logf("error", "scheduled snapshot: %v", err)
 		}
 	}
-}
-
-// resetCluster is `k3s server --cluster-reset [--cluster-reset-restore-path=FILE]`: the old data is kept aside.
-func resetCluster(s settings) error {
-	from := s.one("cluster-reset-restore-path")
-	if from == "" {
-		return fmt.Errorf("cluster-reset: the stand-in for k3s has one server; only --cluster-reset-restore-path=FILE makes sense")
-	}
-	n, err := newNode(s, nil)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(from); err != nil {
-		return fmt.Errorf("etcd: snapshot path does not exist: %s", from)
-	}
-	db := s.dir("server", "db", "etcd")
-	fresh := db + "-restored"
-	if err := os.RemoveAll(fresh); err != nil {
-		return err
-	}
-	peer := "https://" + n.ip + ":2380"
-	if out, err := s.etcdctl(context.Background(), "snapshot", "restore", from, "--data-dir="+fresh, "--name=default",
-		"--initial-cluster=default="+peer, "--initial-advertise-peer-urls="+peer); err != nil {
-		return fmt.Errorf("etcdctl: %v: %s", err, out)
-	}
-	if err := os.Rename(db, fmt.Sprintf("%s-old-%d", db, time.Now().Unix())); err != nil && !os.IsNotExist(err) {
-		return err
-	}
-	if err := os.Rename(fresh, db); err != nil {
-		return err
-	}
-	logf("info", "Managed etcd cluster membership has been reset, restart without --cluster-reset flag now.")
-	return nil
 }

@@ -22,6 +22,7 @@ const supervisorEnv = "AIRLAB_SUPERVISOR"
 
 type supervisorConfig struct {
 	DataDir, ServerPassword, AgentPassword string
+	Embedded                               bool // etcd that others can join
 	Facts                                  clusterFacts
 }
 
@@ -49,6 +50,7 @@ func newSupervisor(path string) (*supervisor, error) {
 		return nil, err
 	}
 	s.mux.HandleFunc("/ping", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "pong") })
+	s.mux.Handle("/static/", http.StripPrefix("/static/", http.FileServer(http.Dir(filepath.Join(s.DataDir, "server", "static")))))
 	s.mux.HandleFunc("/cacerts", func(w http.ResponseWriter, _ *http.Request) { w.Write(s.cas.server.pem) })
 	s.mux.Handle("/v1-k3s/readyz", s.known(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.ready(r.Context()); err != nil {
@@ -60,6 +62,26 @@ func newSupervisor(path string) (*supervisor, error) {
 	s.mux.Handle("/v1-k3s/config", s.known(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(s.Facts)
+	}))
+	s.mux.Handle("/v1-k3s/server-bootstrap", s.servers(func(w http.ResponseWriter, _ *http.Request) {
+		files, err := sharedFiles(s.DataDir)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		json.NewEncoder(w).Encode(files)
+	}))
+	s.mux.Handle("/db/info", s.servers(func(w http.ResponseWriter, r *http.Request) {
+		if !s.Embedded {
+			http.Error(w, "etcd datastore disabled: the first server has no cluster-init", http.StatusNotFound)
+			return
+		}
+		members, err := etcdMembers(r.Context(), s.DataDir)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]interface{}{"Members": members})
 	}))
 	s.mux.Handle("/v1-k3s/server-ca.crt", s.known(func(w http.ResponseWriter, _ *http.Request) { w.Write(s.cas.server.pem) }))
 	s.mux.Handle("/v1-k3s/client-ca.crt", s.known(func(w http.ResponseWriter, _ *http.Request) { w.Write(s.cas.client.pem) }))
@@ -78,7 +100,7 @@ func newSupervisor(path string) (*supervisor, error) {
 // before puts the supervisor's paths in front of the API server's.
 func (s *supervisor) before(api http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p := r.URL.Path; p == "/ping" || p == "/cacerts" || strings.HasPrefix(p, "/v1-k3s/") {
+		if p := r.URL.Path; p == "/ping" || p == "/cacerts" || p == "/db/info" || strings.HasPrefix(p, "/v1-k3s/") || strings.HasPrefix(p, "/static/") {
 			s.mux.ServeHTTP(w, r)
 			return
 		}
@@ -86,9 +108,21 @@ func (s *supervisor) before(api http.Handler) http.Handler {
 	})
 }
 
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// servers lets in who shows the servers' token as a server.
+func (s *supervisor) servers(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "server" || !same(password, s.ServerPassword) {
+			http.Error(w, "Unauthorized", http.StatusUnauthorized)
+			return
+		}
+		next(w, r)
+	})
+}
+
 // known lets in who shows a token: nodes with either password, servers with theirs.
 func (s *supervisor) known(next http.HandlerFunc) http.Handler {
-	same := func(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
 		asServer := same(password, s.ServerPassword) && (user == "server" || user == "node")
