@@ -8,6 +8,7 @@ use crate::test;
 /// The suites of the end-to-end proof: what each should take and when it hangs, in minutes.
 const PROOF: &[(&str, u64, u64)] = &[
     ("bad-input", 1, 5),
+    ("api", 3, 10),
     ("lab", 5, 15),
     ("second", 2, 10),
     ("bridge", 2, 10),

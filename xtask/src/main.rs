@@ -1,5 +1,6 @@
 //! Every chore, as `cargo xtask`. One file per verb.
 
+mod api;
 mod bench;
 mod ci;
 mod docs;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
         "e2e" if rest == ["smoke"] => lab::smoke(),
+        "e2e" if rest.first().is_some_and(|suite| suite == "api") => api::run(&rest[1..]),
         "e2e" => e2e::run(rest),
         "help" | "--help" | "-h" => say::result(HELP),
         other => say::not_yet(other),

@@ -45,6 +45,7 @@ pub(crate) const CHAPTERS: &[Chapter] = chapters![
     "demolab" demolab::PROBLEMS,
     "envcheck" envcheck::PROBLEMS,
     "k3s-bootstrap" k3s_bootstrap::PROBLEMS,
+    "kubeapi" kubeapi::PROBLEMS,
     "kubecfg" kubecfg::PROBLEMS,
     "lab" lab::PROBLEMS,
     "machine" machine::PROBLEMS,
