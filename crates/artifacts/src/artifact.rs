@@ -87,6 +87,11 @@ pub(crate) fn hash(reader: &mut impl Read) -> std::io::Result<(String, u64)> {
     }
 }
 
+/// The SHA-256 of some bytes.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::new(), |mut text, byte| {

@@ -29,7 +29,12 @@ impl Store {
         self
     }
 
-    fn check(&self, name: &str, path: &Path, sha256: &str) -> Result<Artifact, ArtifactError> {
+    /// Where the file with this hash is kept.
+    pub(crate) fn place(&self, sha256: &str) -> PathBuf {
+        self.dir.join(sha256)
+    }
+
+    pub(crate) fn check(&self, name: &str, path: &Path, sha256: &str) -> Result<Artifact, ArtifactError> {
         let mut verdicts = self.verdicts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         verdicts.check(name, path, Some(sha256))
     }

@@ -15,6 +15,7 @@
 //! ```
 
 mod artifact;
+pub mod bundle;
 pub mod debian;
 mod download;
 mod fetch;

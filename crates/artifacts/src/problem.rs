@@ -15,6 +15,15 @@ pub const PROBLEMS: &[&str] = &[
     "AL-ART-007",
     "AL-ART-008",
     "AL-ART-009",
+    "AL-BND-001",
+    "AL-BND-002",
+    "AL-BND-003",
+    "AL-BND-004",
+    "AL-BND-005",
+    "AL-BND-006",
+    "AL-BND-007",
+    "AL-BND-008",
+    "AL-BND-009",
 ];
 
 /// A file is not there, not the right one, or cannot be fetched.
