@@ -1,11 +1,12 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|registry|clone|desktop|kill|faults|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|kill|faults|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
 mod bridge;
+mod bundle;
 mod clone;
 mod cluster;
 mod desktop;
@@ -37,7 +38,8 @@ use std::time::Instant;
 use proof::Fail;
 use report::{Report, say};
 
-const SUITES: &[&str] = &["bad-input", "lab", "second", "bridge", "registry", "clone", "desktop", "faults", "kill"];
+const SUITES: &[&str] =
+    &["bad-input", "lab", "second", "bridge", "registry", "bundle", "clone", "desktop", "faults", "kill"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -67,7 +69,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     say(
-        "usage: e2e lab|host|second|bad-input|bridge|registry|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
+        "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
          or e2e clone --machines, or e2e kill [--full] [--seed N] [--step NAME]",
     );
     ExitCode::from(2)
@@ -97,6 +99,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "host" => life::suite(report, false),
         "second" => second::suite(report),
         "bridge" => bridge::suite(report),
+        "bundle" => bundle::suite(report),
         "clone" => clone::suite(report),
         "desktop" => desktop::suite(report),
         "kill" => kill::suite(report, asked),

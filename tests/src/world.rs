@@ -22,6 +22,7 @@ pub(crate) const MARK: &str = "AIRLAB_E2E";
 pub(crate) struct World {
     root: TempDir,
     programs: PathBuf,
+    cache: PathBuf,
     prefix: Vec<String>,
     lab: String,
     has_file: bool,
@@ -45,6 +46,7 @@ impl World {
         Ok(Self {
             root,
             programs,
+            cache: cache(),
             prefix: Vec::new(),
             lab: lab.to_owned(),
             has_file: lab_file.is_some(),
@@ -58,6 +60,17 @@ impl World {
     pub(crate) fn through(mut self, prefix: &[&str]) -> Self {
         self.prefix = prefix.iter().map(|w| (*w).to_owned()).collect();
         self
+    }
+
+    /// The same world with a cache of its own, empty.
+    pub(crate) fn with_its_own_cache(mut self) -> Self {
+        self.cache = self.root.path().join("cache");
+        self
+    }
+
+    /// Where the product keeps what can be made again.
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.cache.clone()
     }
 
     /// From now on the product is given this word for its provider.
@@ -105,7 +118,7 @@ impl World {
     /// The same without the words every program of the product is started through.
     pub(crate) fn bare(&self, program: &str) -> Cmd {
         let cmd = Cmd::new(program).dir(self.work()).env("HOME", self.root.path().join("home"));
-        let cmd = cmd.env(MARK, self.root.path()).env("AIRLAB_CACHE", cache());
+        let cmd = cmd.env(MARK, self.root.path()).env("AIRLAB_CACHE", &self.cache);
         let cmd = cmd.env("KUBECONFIG", self.user_kubeconfig()).env("LC_ALL", "C.UTF-8");
         match *self.engine.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(name) => cmd.env("AIRLAB_ENGINE", name),

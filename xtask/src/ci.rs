@@ -15,6 +15,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("faults", 4, 12),
     ("clone", 4, 15),
     ("desktop", 2, 10),
+    ("bundle", 2, 8),
     ("registry", 1, 8),
     ("kill", 4, 12),
     ("boot", 5, 15),

@@ -33,7 +33,7 @@ cargo xtask e2e boot [--full]
                          one emulated machine from the installer ISO to a booted disk, with clocks that start wrong
 cargo xtask e2e kill [--full] [--seed N] [--step NAME]
                          a run killed inside every step, machines without power, and a plain run to Ready after each
-cargo xtask e2e smoke | lab | host | second | bad-input | bridge | registry | clone | desktop | faults | all
+cargo xtask e2e smoke | lab | host | second | bad-input | bridge | bundle | registry | clone | desktop | faults | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
 cargo xtask bench start | boot | vmrun | registry | mirror
                          time to Ready, and to a booted emulated machine, against bare scripts; thirty machines with a
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
     let (verb, rest) = words.split_first().map_or(("help", &words[..0]), |(verb, rest)| (verb.as_str(), rest));
     let ended = match verb {
         "provision" => provision::provision(rest),
-        "status" | "destroy" | "ssh" | "run" | "vmrun" | "config" => provision::pass(&words),
+        "status" | "destroy" | "ssh" | "run" | "vmrun" | "config" | "bundle" => provision::pass(&words),
         "test" => test::run(rest),
         "ci" => ci::run(),
         "tidy" => tidy::run(),

@@ -3,6 +3,7 @@
 //! A [`Context`] is a lab with its paths and its provider. [`provision`] brings it up, [`status`] looks at it,
 //! [`destroy`] removes it. Each is one plain function; none believes a file about the state of the world.
 
+mod bundle;
 mod cluster;
 mod context;
 mod destroy;
@@ -26,6 +27,7 @@ mod secrets;
 mod sources;
 mod status;
 
+pub use bundle::{Carried, Imported, contents_of_lab, contents_of_lock, import, plan_import};
 pub use context::{Context, Login};
 pub use destroy::destroy;
 pub use failure::{AirlabError, Failure, PROBLEMS};

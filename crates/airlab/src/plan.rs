@@ -148,13 +148,14 @@ impl Planner<'_> {
                 write(files.ssh(), "SSH user key and one host key per node, 0700"),
                 write(files.pki(), "lab CA, registry certificate, cluster CAs, join tokens, 0700"),
             ],
-            "images" => vec![write(
-                files.registry(),
-                &format!(
-                    "registry store with {} images, the k3s program and its air-gap images",
-                    self.sources.images.len()
-                ),
-            )],
+            "images" => {
+                let images = match &self.sources.bundle {
+                    Some(_) => "the bundle's images".to_owned(),
+                    None => format!("{} images", self.sources.images.len()),
+                };
+                let what = format!("registry store with {images}, the k3s program and its air-gap images");
+                vec![write(files.registry(), &what)]
+            }
             "registry" => {
                 vec![Action::Host { what: format!("background process registry-mirror on {}", lab.registry_address()) }]
             }
@@ -190,6 +191,10 @@ impl Planner<'_> {
             against: pin.sha256.as_ref().map_or("exists".into(), |s| format!("sha256 {s}")),
         };
         let s = self.sources;
+        if let Some(carried) = &s.bundle {
+            let against = format!("every byte, and the signature with the key of {}", carried.trust.display());
+            return vec![Action::Check { path: carried.path.clone(), against }];
+        }
         let mut actions = vec![pinned(&s.iso), pinned(&s.k3s), pinned(&s.airgap)];
         actions.extend(
             s.images.iter().map(|(reference, path)| Action::Check {

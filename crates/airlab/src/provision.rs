@@ -19,7 +19,7 @@ use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Facts, Failure, Sources, cluster, kubeconfig, leftovers, machines, power};
+use crate::{AirlabError, Context, Facts, Failure, Sources, bundle, cluster, kubeconfig, leftovers, machines, power};
 
 /// Longest time from the start of the last k3s to every node Ready.
 const READY: Duration = Duration::from_secs(15 * 60);
@@ -215,6 +215,12 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
     let report = registry_mirror::mirror_archives(&sources.images, &store, run.sink).await?;
     for reference in report.new.iter().chain(&report.changed) {
         run.changed(format!("image {reference} mirrored"));
+    }
+    if let Some(carried) = &sources.bundle {
+        let bundle = carried.verified(run.sink)?;
+        for reference in bundle::import_images(&bundle, &store, run.sink)? {
+            run.changed(format!("image {reference} mirrored"));
+        }
     }
     let tag = run.lab.versions.k3s.replace('+', "-");
     let parts = [("k3s", &sources.k3s), ("airgap-images", &sources.airgap)].map(|(title, source)| Part {

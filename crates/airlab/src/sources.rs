@@ -6,7 +6,7 @@ use artifacts::Verdicts;
 use lab::Artifacts;
 use serde::{Deserialize, Serialize};
 
-use crate::{AirlabError, Failure};
+use crate::{AirlabError, Carried, Failure};
 
 /// One file, and what it must hash to where that is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,10 +30,13 @@ pub struct Sources {
     pub images: Vec<(String, PathBuf)>,
     /// One line for each part that only stands in for the real one.
     pub stand_ins: Vec<String>,
+    /// The bundle that everything came in; its images are still in it.
+    pub bundle: Option<Carried>,
 }
 
 impl Sources {
-    /// The files a lab file names; `None` where it asks for the offline stand-ins, which the caller makes.
+    /// The files a lab file names; `None` where it asks for a bundle or the offline stand-ins, which the caller opens
+    /// or makes.
     pub fn named(artifacts: &Artifacts) -> Option<Self> {
         let Artifacts::Files { iso, iso_sha256, k3s, k3s_sha256, airgap, airgap_sha256, images } = artifacts else {
             return None;
@@ -45,6 +48,7 @@ impl Sources {
             airgap: pin(airgap, airgap_sha256),
             images: images.as_deref().map(archives).unwrap_or_default(),
             stand_ins: Vec::new(),
+            bundle: None,
         })
     }
 

@@ -61,6 +61,25 @@ impl Verdicts {
         Ok(Artifact::verified(path, size, got))
     }
 
+    /// The SHA-256 of a file that was hashed before and did not change since.
+    pub(crate) fn known(&self, path: &Path) -> Option<&str> {
+        let verdict = self.known.get(&fs::canonicalize(path).ok()?)?;
+        let metadata = fs::metadata(path).ok()?;
+        ((verdict.size, verdict.modified) == (metadata.len(), modified(&metadata))).then_some(&*verdict.sha256)
+    }
+
+    /// Remembers the SHA-256 of files that were hashed elsewhere since `began`.
+    pub(crate) fn learn(&mut self, began: SystemTime, hashed: impl Iterator<Item = (PathBuf, String)>) {
+        for (path, sha256) in hashed {
+            let (Ok(key), Ok(metadata)) = (fs::canonicalize(&path), fs::metadata(&path)) else { continue };
+            let untouched = metadata.modified().is_ok_and(|then| then + STILL_WARM < began);
+            if untouched {
+                self.known.insert(key, Verdict { size: metadata.len(), modified: modified(&metadata), sha256 });
+            }
+        }
+        self.keep();
+    }
+
     fn keep(&self) {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let write = || -> std::io::Result<()> {

@@ -144,6 +144,13 @@ pub struct Registry {
 pub enum Artifacts {
     /// airlab builds stand-ins offline and says so.
     Demo,
+    /// A bundle that holds everything.
+    Bundle {
+        /// Its manifest, or the folder with it.
+        bundle: PathBuf,
+        /// The public key that must vouch for it.
+        trust: PathBuf,
+    },
     /// Files a person has put in place.
     Files {
         /// Ubuntu's live-server installer.

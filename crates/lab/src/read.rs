@@ -300,12 +300,10 @@ impl Reader<'_> {
 
     fn artifacts(&mut self, top: Section<'_, '_>) -> Option<Artifacts> {
         let section = self.section(top, "artifacts", keys::ARTIFACTS);
-        let demo = self.parsed(section, "source", "\"demo\" or \"files\"", |s| match s {
-            "demo" => Some(true),
-            "files" => Some(false),
-            _ => None,
-        });
-        if demo == Some(true) {
+        let known = ["demo", "files", "bundle"];
+        let wanted = "\"demo\", \"files\" or \"bundle\"";
+        let source = self.parsed(section, "source", wanted, |s| known.into_iter().find(|k| *k == s));
+        if source == Some("demo") {
             return Some(Artifacts::Demo);
         }
         let mut file = |key: &str| {
@@ -315,6 +313,10 @@ impl Reader<'_> {
             }
             path
         };
+        if source == Some("bundle") {
+            let (bundle, trust) = (file("bundle"), file("trust"));
+            return Some(Artifacts::Bundle { bundle: bundle?, trust: trust? });
+        }
         let (iso, k3s, airgap) = (file("iso"), file("k3s"), file("airgap"));
         let images = self.text(section, "images").map(PathBuf::from);
         let iso_sha256 = self.sha256(section, "iso_sha256");

@@ -33,4 +33,7 @@ pub use profile::{Profile, ProfileImage};
 pub use registries::Registries;
 pub use server::{Limits, ServeSpec, Serving, serve, shutdown_signal};
 pub use service::{Manager, Service, ServiceSeen, ServiceStep};
-pub use store::{Blob, CatalogEntry, Collected, Finding, GarbageSpec, Part, PutArtifact, Store, TaggedImage, Verified};
+pub use store::{
+    Blob, Carrier, CatalogEntry, Collected, Finding, GarbageSpec, Part, PutArtifact, Store, StoredImage, TaggedImage,
+    Verified,
+};

@@ -1,5 +1,6 @@
 //! The command line of `airlab`.
 
+mod bundle;
 mod config;
 mod host;
 mod lab_args;
@@ -22,6 +23,8 @@ use lab_args::{LabArgs, Real};
   airlab provision --plan               what would be done, in order
   airlab provision --until machines     only so far; the next run goes on from there
   airlab provision                      the lab of ./airlab.toml, or the built-in demo
+  airlab bundle create lab-1 --key my.key --to /media/stick
+  airlab provision --bundle /media/stick --trust my.key.pub
   airlab status --output json           nodes, registry, clocks
   airlab ssh master -- sudo k3s kubectl get nodes
   airlab destroy --yes                  everything it made, nothing else")]
@@ -88,6 +91,11 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
+    /// Everything a lab needs in a few files: make, verify, compare, import
+    Bundle {
+        #[command(subcommand)]
+        verb: bundle::Verb,
+    },
     /// Show the lab file's values, or a sample to start from
     Config {
         #[command(subcommand)]
@@ -111,6 +119,7 @@ async fn run(ui: &std::sync::Arc<crate::Ui>, verb: Verb) -> Ended {
         Verb::Ssh { node, lab, command } => talk::ssh(&lab, &node, &command),
         Verb::Run { lab, command } => talk::run(&lab, &command),
         Verb::Vmrun { lab, arguments } => talk::vmrun(&lab, &arguments),
+        Verb::Bundle { verb } => bundle::run(ui, verb).await,
         Verb::Config { verb } => config::run(ui, &verb),
     }
 }

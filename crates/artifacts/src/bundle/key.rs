@@ -1,7 +1,7 @@
 //! The pair of keys: one signs, the other is what the importer has. Ed25519 (RFC 8032), in PEM.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
@@ -65,18 +65,19 @@ impl SigningKey {
         Self::from_pkcs8(path, &contents(path, PRIVATE)?)
     }
 
-    /// Writes the key to `path`, readable by its owner only, and the public one beside it as `PATH.pub`. A key that is
-    /// there is never replaced.
+    /// Writes the key to `path`, readable by its owner only, and the public one beside it as `PATH.pub`, whose path it
+    /// gives back. A key that is there is never replaced.
     ///
     /// # Errors
     /// [`BundleError::Key`] where there is a file already, [`BundleError::Artifact`] where it cannot be written.
-    pub fn save(&self, path: &Path) -> Result<(), BundleError> {
+    pub fn save(&self, path: &Path) -> Result<PathBuf, BundleError> {
         let public = public_path(path);
         if let Some(there) = [path, &public].into_iter().find(|p| p.exists()) {
             return Err(bad(there, "there is a file already, and keys are never replaced"));
         }
         write(path, &pem_of(PRIVATE, self.pkcs8.clone()), 0o600)?;
-        write(&public, &self.public().pem(), 0o644)
+        write(&public, &self.public().pem(), 0o644)?;
+        Ok(public)
     }
 
     /// What others check with.
@@ -136,7 +137,7 @@ impl PublicKey {
     }
 }
 
-fn public_path(path: &Path) -> std::path::PathBuf {
+fn public_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".pub");
     name.into()

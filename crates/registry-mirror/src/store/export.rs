@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Collects what belongs to a manifest that is here; gives its media type.
-    fn belonging(&self, digest: &Digest, blobs: &mut BTreeSet<Digest>) -> Option<String> {
+    pub(super) fn belonging(&self, digest: &Digest, blobs: &mut BTreeSet<Digest>) -> Option<String> {
         let manifest = Manifest::parse(&self.read_blob(digest).ok()?).ok()?;
         blobs.insert(digest.clone());
         for blob in manifest.blobs() {

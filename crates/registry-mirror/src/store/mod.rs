@@ -2,6 +2,7 @@
 
 mod adopt;
 mod artifact;
+mod carry;
 mod durable;
 mod export;
 mod garbage;
@@ -18,6 +19,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 pub use artifact::{Blob, Part, PutArtifact};
+pub use carry::{Carrier, StoredImage};
 pub use garbage::{Collected, GarbageSpec};
 pub use listing::{CatalogEntry, TaggedImage};
 pub(crate) use manifest::{DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use airlab::{Context, Failure as Stopped};
 use clap::Args;
-use lab::Lab;
+use lab::{Artifacts, Lab};
 use steps::Problem;
 
 use crate::Failure;
@@ -35,7 +35,7 @@ impl LabArgs {
     }
 }
 
-/// Files to use instead of the offline stand-ins.
+/// Files to use instead of those that the lab file names.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Real {
     /// The true k3s program, instead of the demo lab's stand-in
@@ -44,6 +44,22 @@ pub(super) struct Real {
     /// The air-gap images that belong to it (.tar or .tar.gz)
     #[arg(long, value_name = "FILE", requires = "k3s")]
     pub(super) airgap: Option<PathBuf>,
+    /// Take everything from this bundle: its manifest, or the folder with it
+    #[arg(long, value_name = "BUNDLE", requires = "trust", conflicts_with = "k3s")]
+    bundle: Option<PathBuf>,
+    /// The public key that must vouch for the bundle
+    #[arg(long, value_name = "FILE", requires = "bundle")]
+    trust: Option<PathBuf>,
+}
+
+impl Real {
+    /// The lab, made from the bundle that the command line names, where it names one.
+    pub(super) fn applied(&self, mut context: Context) -> Context {
+        if let (Some(bundle), Some(trust)) = (&self.bundle, &self.trust) {
+            context.lab.artifacts = Artifacts::Bundle { bundle: bundle.clone(), trust: trust.clone() };
+        }
+        context
+    }
 }
 
 /// A run that stopped, as a problem: the same id and arguments, and the step beside them.

@@ -16,7 +16,7 @@ use crate::{Failure, Ui, exit, table};
 
 /// Prints the plan; looks at nothing but the lab file.
 pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
-    let context = args.context()?;
+    let context = real.applied(args.context()?);
     let sources = sources::on_paper(&context, real);
     let plan = Plan::of(&context.lab, &context.files, &sources, &context.provider);
     ui.result(&plan, ToString::to_string)?;
@@ -26,7 +26,7 @@ pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
 /// Brings the lab up. The host is checked, the lock taken and the network brought up first; then this program goes on
 /// inside the lab's network.
 pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: Option<&str>) -> Ended {
-    let context = args.context()?;
+    let context = real.applied(args.context()?);
     if let Some(sources) = sources::handed_on().filter(|_| network::inside()) {
         let facts = network::facts(&context)?;
         return work(ui, &context, &facts, &sources, until).await;
@@ -78,8 +78,7 @@ async fn files(ui: &Arc<Ui>, context: &Context, real: &Real) -> Result<(Sources,
     let (ui, context, real) = (ui.clone(), context.clone(), real.clone());
     let made = tokio::task::spawn_blocking(move || {
         let mut sources = sources::ready(&context, &real, &*ui)?;
-        let verdicts = crate::ui::cache_dir().unwrap_or_else(|| context.files.root().to_owned()).join("verdicts.json");
-        sources.check(&mut Verdicts::open(&verdicts)).map_err(stopped)?;
+        sources.check(&mut Verdicts::open(&sources::verdicts(&context))).map_err(stopped)?;
         Ok((sources, Outcome::Unchanged))
     });
     made.await.map_err(|e| Failure::system("making the lab's files", e.into()))?

@@ -1,19 +1,43 @@
 //! The files a lab is made from: those its file names, or the offline stand-ins.
 
-use airlab::{Context, Source, Sources};
+use std::path::PathBuf;
+
+use airlab::{Carried, Context, Source, Sources};
+use lab::Artifacts;
 use machine::Cmd;
 use steps::Sink;
 
-use super::lab_args::Real;
+use super::lab_args::{Real, stopped};
 use crate::Failure;
 
 /// The sources of a lab; builds the offline parts where the lab asks for them and they are not in the cache.
 pub(super) fn ready(context: &Context, real: &Real, sink: &dyn Sink) -> Result<Sources, Failure> {
-    let sources = match Sources::named(&context.lab.artifacts) {
-        Some(sources) => sources,
-        None => demo(sink)?,
+    let sources = match (Sources::named(&context.lab.artifacts), carried(context)) {
+        (Some(sources), _) => sources,
+        (None, Some(carried)) => {
+            let bundle = carried.verified(sink).map_err(stopped)?;
+            let files = artifacts::Store::new(&files_dir());
+            Sources::of_bundle(&carried, &bundle, &files, sink).map_err(stopped)?
+        }
+        (None, None) => demo(sink)?,
     };
     Ok(with(sources, real))
+}
+
+/// The bundle that a lab is made from.
+fn carried(context: &Context) -> Option<Carried> {
+    let Artifacts::Bundle { bundle, trust } = &context.lab.artifacts else { return None };
+    Some(Carried { path: bundle.clone(), trust: trust.clone(), verdicts: verdicts(context) })
+}
+
+/// Where it is kept which files were hashed already.
+pub(super) fn verdicts(context: &Context) -> PathBuf {
+    crate::ui::cache_dir().unwrap_or_else(|| context.files.root().to_owned()).join("verdicts.json")
+}
+
+/// Where files are kept, by content: those of imported bundles, and downloads.
+pub(super) fn files_dir() -> PathBuf {
+    crate::ui::cache_dir().unwrap_or_else(|| PathBuf::from(".airlab")).join("files")
 }
 
 /// Hands the sources on to this program inside the lab's network, so that they are made and checked once.
@@ -50,7 +74,11 @@ pub(super) fn on_paper(context: &Context, real: &Real) -> Sources {
             k3s: part("k3s (demo)"),
             airgap: part("air-gap images (demo)"),
             images: Vec::new(),
-            stand_ins: demolab::description(),
+            stand_ins: match carried(context) {
+                Some(_) => Vec::new(),
+                None => demolab::description(),
+            },
+            bundle: carried(context),
         }
     });
     with(sources, real)
@@ -65,5 +93,6 @@ fn demo(sink: &dyn Sink) -> Result<Sources, Failure> {
         airgap: part(parts.airgap_images),
         images: parts.images,
         stand_ins: parts.description,
+        bundle: None,
     })
 }

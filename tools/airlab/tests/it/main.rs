@@ -1,0 +1,6 @@
+//! The program as people meet it.
+
+#![allow(clippy::unwrap_used)]
+
+#[cfg(unix)]
+mod bundle;
