@@ -31,6 +31,8 @@ pub(crate) enum Extent {
     Ci,
     /// Everything.
     Full,
+    /// What the full proof does with EFI, alone.
+    Efi,
     /// Only these parts, `kubernetes`, `clocks`, `snapshots`, `power`, on a disk that the container engine installed:
     /// for whoever works on one of them.
     Installed(Vec<String>),
@@ -41,6 +43,7 @@ impl Extent {
         match self {
             Self::Ci => part == "kubernetes",
             Self::Full => true,
+            Self::Efi => false,
             Self::Installed(parts) => parts.iter().any(|p| p == part),
         }
     }
@@ -48,8 +51,10 @@ impl Extent {
 
 /// One machine with BIOS, or everything.
 pub(crate) fn suite(report: &mut Report, extent: &Extent) -> Result<(), Fail> {
-    one_machine(report, "bios", extent)?;
-    if matches!(extent, Extent::Full) {
+    if !matches!(extent, Extent::Efi) {
+        one_machine(report, "bios", extent)?;
+    }
+    if matches!(extent, Extent::Full | Extent::Efi) {
         one_machine(report, "efi", extent)?;
     }
     Ok(())

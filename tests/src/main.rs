@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         ["boot", rest @ ..] => match rest {
             [] => boot_suite(&boot::Extent::Ci, start),
             ["--full"] => boot_suite(&boot::Extent::Full, start),
+            ["--efi"] => boot_suite(&boot::Extent::Efi, start),
             ["--installed", parts @ ..] => {
                 let parts = parts.iter().map(|p| (*p).to_owned()).collect();
                 boot_suite(&boot::Extent::Installed(parts), start)
@@ -69,7 +70,8 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     say(
-        "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|faults|all, or e2e boot [--full | --installed PART...], \
+        "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|faults|all, \
+         or e2e boot [--full | --efi | --installed PART...], \
          or e2e clone --machines, or e2e kill [--full] [--seed N] [--step NAME]",
     );
     ExitCode::from(2)

@@ -50,8 +50,8 @@ const LOOK: &str = "uname -r; cat /proc/cmdline; lsblk -rno NAME,SIZE,TYPE,MOUNT
     [ -d /sys/firmware/efi ] && echo efi || echo bios; \
     basename $(readlink /sys/class/net/e*/device/driver); \
     d=$(findmnt -nro SOURCE /); d=$(lsblk -nro PKNAME $d); \
-    p=$(readlink -f /sys/block/$d/device); \
-    while [ \"$p\" != / ]; do [ -e $p/driver ] && basename $(readlink $p/driver); p=$(dirname $p); done | tr '\\n' ' '; echo; \
+    for p in /sys/block/$d/device /sys/block/$d/device/nvme[0-9]*; do p=$(readlink -f $p); \
+    while [ \"$p\" != / ]; do [ -e $p/driver ] && basename $(readlink $p/driver); p=$(dirname $p); done; done | tr '\\n' ' '; echo; \
     cat /sys/class/dmi/id/product_name";
 
 fn inside(machine: &Machine<'_>) -> Proof {

@@ -102,6 +102,9 @@ func (h host) findDisk() (disk, error) {
 		names = names[:0]
 		for _, path := range found {
 			name := filepath.Base(path)
+			if hidden, _ := os.ReadFile(path + "/hidden"); strings.TrimSpace(string(hidden)) == "1" {
+				continue // a path to a disk, such as nvme0c0n1: no device of its own
+			}
 			if strings.HasPrefix(name, "sd") || strings.HasPrefix(name, "vd") || strings.HasPrefix(name, "nvme") {
 				names = append(names, name)
 			}
