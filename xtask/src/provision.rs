@@ -14,8 +14,8 @@ use crate::packages;
 use crate::parts::full;
 use crate::say::Talk;
 
-/// The programs a lab is run with.
-const PROGRAMS: [&str; 3] = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli"];
+/// The programs a lab is run with; the last one runs inside it.
+pub(crate) const PROGRAMS: [&str; 4] = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "demodns"];
 
 /// Everything from nothing to Ready. `words` are the arguments behind `provision`, handed on as they are.
 pub(crate) fn provision(words: &[String]) -> Ended {
@@ -61,9 +61,16 @@ fn together(talk: &Arc<Talk>, demo: bool) -> Result<(), String> {
     })
 }
 
+/// The parts that take minutes. The images are made by airlab itself: one of them holds a program built meanwhile.
 fn parts(talk: &Talk) -> Result<(), String> {
-    let spec = demolab::Spec { cache: demolab::default_cache() };
-    demolab::build(&spec, talk).map(|_| ()).map_err(|e| format!("offline parts: {}", full(&e)))
+    let cache = demolab::default_cache();
+    let done = thread::scope(|scope| {
+        let k3s = scope.spawn(|| demolab::kubernetes(&cache, talk));
+        let iso = demolab::demo_iso(&cache, talk);
+        let k3s = k3s.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        iso.and(k3s)
+    });
+    done.map(|_| ()).map_err(|e| format!("offline parts: {}", full(&e)))
 }
 
 /// Builds the programs a lab is run with.

@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     match std::env::args().nth(1).as_deref() {
         Some("node-image") => println!("{:#?}", demolab::node_image(&cache, &Lines)?),
         Some("kubernetes") => println!("{}", demolab::kubernetes(&cache, &Lines)?.display()),
+        Some("helm") => println!("{:?}", demolab::helm_image(&cache, &Lines)?),
         Some("images") => println!("{:#?}", demolab::images(&cache, &Lines)?),
         Some("installer") => println!("{}", demolab::installer(&cache, &Lines)?.display()),
         Some("iso") => println!("{}", demolab::demo_iso(&cache, &Lines)?.display()),

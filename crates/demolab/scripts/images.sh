@@ -1,5 +1,6 @@
 #!/bin/bash
-# The program of the pause container: it sleeps until it is told to end. env: OUT folder
+# The program of the pause container: it sleeps until it is told to end. And what the DNS server's program is linked
+# with, under its own paths. env: OUT folder, DNS program
 set -euo pipefail
 gcc -static -Os -s -Wl,--build-id=none -o "$OUT/pause" -x c - << 'C'
 #include <signal.h>
@@ -16,3 +17,8 @@ int main(void) {
   for (;;) pause();
 }
 C
+ldd "$DNS" | grep -oE '/[^ ]+' | while read -r library; do
+  mkdir -p "$OUT/dns$(dirname "$library")"
+  cp -L "$library" "$OUT/dns$library"
+done
+cp "$DNS" "$OUT/dns/demodns"

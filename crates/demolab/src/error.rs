@@ -49,6 +49,9 @@ pub enum Error {
         /// Their names.
         packages: Vec<&'static str>,
     },
+    /// The DNS server's program is not where this one is.
+    #[error("no program demodns beside this one")]
+    NoDns,
 }
 
 impl Error {
@@ -67,12 +70,13 @@ impl Problem for Error {
             Self::Build { .. } => "AL-DEMO-004",
             Self::NoSources => "AL-DEMO-005",
             Self::Missing { .. } => "AL-DEMO-006",
+            Self::NoDns => "AL-DEMO-007",
         }
     }
 
     fn args(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::NotLinux | Self::NoSources => vec![],
+            Self::NotLinux | Self::NoSources | Self::NoDns => vec![],
             Self::Cache { path, source } => vec![("path", path.display().to_string()), ("reason", source.to_string())],
             Self::Busy { part, seconds } => vec![("part", part.clone()), ("seconds", seconds.to_string())],
             Self::Build { part, last, log, .. } => {

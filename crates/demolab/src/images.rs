@@ -1,12 +1,14 @@
-//! Container images without a registry: docker-archive files, as `docker save` writes them.
+//! Container images without a registry: what they are made of.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use machine::{Cmd, Local};
+use serde_json::json;
 use steps::Sink;
 
+use crate::archive::{Image, Layer, archive};
 use crate::script::Script;
 use crate::{Error, Result, cache};
 
@@ -18,6 +20,11 @@ const BUSYBOX: &str = "/bin/busybox";
 pub const PAUSE: &str = "docker.io/rancher/mirrored-pause:3.6";
 /// A page server for demonstrations: answers with its host name on port 8080; has sh, wget and nslookup.
 pub const PAGE: &str = "docker.io/airlab/page:1";
+
+/// The demo lab's DNS server in the cluster, a stand-in for CoreDNS; the air-gap archive holds it.
+pub const DNS: &str = "docker.io/airlab/dns-stand-in:1";
+/// The program of [`DNS`], a crate of its own, and where it lies in the image.
+const DNS_PROGRAM: &str = "demodns";
 
 /// As process 1 the shell must take the signal itself, or every pod would take its whole grace period to end.
 const SERVE: &str = "trap 'exit 0' TERM INT; hostname > /www/index.html; httpd -f -p 8080 -h /www & wait";
@@ -38,36 +45,59 @@ pub struct Images {
 /// The images, from the cache or made.
 pub fn images(cache: &Path, sink: &dyn Sink) -> Result<Images> {
     let busybox = fs::read(BUSYBOX).map_err(Error::cache(BUSYBOX))?;
-    let recipe = json!([PAUSE, PAGE, SERVE, APPLETS, 1]).to_string(); // the number: how archives are written
-    let hash = cache::hash([SCRIPT.as_bytes(), recipe.as_bytes(), &busybox]);
+    let dns = stripped(cache)?;
+    let dns_bytes = fs::read(&dns).map_err(Error::cache(&dns))?;
+    let recipe = json!([PAUSE, PAGE, DNS, SERVE, APPLETS, 2]).to_string(); // the number: how archives are written
+    let hash = cache::hash([SCRIPT.as_bytes(), recipe.as_bytes(), &busybox, &dns_bytes]);
     let dir = cache::part(cache, NAME, &hash, sink, |dir| {
-        Script::new(NAME, "build", SCRIPT, dir).env("OUT", dir).run(sink)?;
-        let program = dir.join("pause");
-        let pause = pause(&fs::read(&program).map_err(Error::cache(&program))?);
-        for (file, image) in [("pause.tar", pause), ("page.tar", page(&busybox))] {
-            let path = dir.join(file);
-            image.and_then(|i| i.archive()).and_then(|bytes| fs::write(&path, bytes)).map_err(Error::cache(&path))?;
-        }
-        Ok(())
-    })?;
-    let registry = vec![(PAUSE.to_owned(), dir.join("pause.tar")), (PAGE.to_owned(), dir.join("page.tar"))];
-    Ok(Images { airgap: dir.join("pause.tar"), registry })
+        Script::new(NAME, "build", SCRIPT, dir).env("OUT", dir).env("DNS", &dns).run(sink)?;
+        write(dir, &busybox).map_err(Error::cache(dir))
+    });
+    let _gone = fs::remove_file(&dns); // a leftover harms nobody
+    let file = |name: &str| dir.as_ref().map(|d| d.join(name)).unwrap_or_default();
+    let registry = [(PAUSE, "pause.tar"), (PAGE, "page.tar"), (DNS, "dns.tar")];
+    let registry = registry.map(|(reference, name)| (reference.to_owned(), file(name))).into();
+    let airgap = file("airgap.tar");
+    dir.map(|_| Images { airgap, registry })
 }
 
-/// An image of one layer.
-struct Image {
-    reference: &'static str,
-    layer: Vec<u8>,
-    config: Value,
+/// The DNS server's program without its debugging information, as a file of this process alone.
+fn stripped(cache: &Path) -> Result<PathBuf> {
+    let exe = std::env::current_exe().map_err(Error::cache(DNS_PROGRAM))?;
+    // beside this program; a test or an example lies one folder deeper
+    let mut beside = exe.ancestors().skip(1).take(2).map(|folder| folder.join(DNS_PROGRAM));
+    let program = beside.find(|p| p.is_file()).ok_or(Error::NoDns)?;
+    fs::create_dir_all(cache).map_err(Error::cache(cache))?;
+    let to = cache.join(format!("{DNS_PROGRAM}.{}", std::process::id()));
+    let strip = Cmd::new("strip").args(["--strip-all", "--remove-section=.note.gnu.build-id", "-o"]).arg(&to);
+    Local.run_ok(&strip.arg(program)).map_err(|e| Error::cache(DNS_PROGRAM)(io::Error::other(e)))?;
+    Ok(to)
 }
 
-fn pause(program: &[u8]) -> std::io::Result<Image> {
+/// Writes the archives into the part's folder, in which the script has left the programs.
+fn write(dir: &Path, busybox: &[u8]) -> io::Result<()> {
+    let (pause, page, dns) = (pause(&fs::read(dir.join("pause"))?)?, page(busybox)?, dns(&dir.join("dns"))?);
+    let files = [("pause.tar", vec![&pause]), ("page.tar", vec![&page]), ("dns.tar", vec![&dns])];
+    for (name, images) in files.into_iter().chain([("airgap.tar", vec![&pause, &dns])]) {
+        fs::write(dir.join(name), archive(&images)?)?;
+    }
+    fs::remove_dir_all(dir.join("dns"))
+}
+
+fn dns(tree: &Path) -> io::Result<Image> {
+    let mut layer = Layer::default();
+    layer.tree(tree, "")?;
+    let program = format!("/{DNS_PROGRAM}");
+    Ok(Image { reference: DNS, layer: layer.finish()?, config: json!({ "Entrypoint": [program] }) })
+}
+
+fn pause(program: &[u8]) -> io::Result<Image> {
     let mut layer = Layer::default();
     layer.file("pause", program, 0o755)?;
     Ok(Image { reference: PAUSE, layer: layer.finish()?, config: json!({ "Entrypoint": ["/pause"] }) })
 }
 
-fn page(busybox: &[u8]) -> std::io::Result<Image> {
+fn page(busybox: &[u8]) -> io::Result<Image> {
     let mut layer = Layer::default();
     layer.folder("bin", 0o755)?;
     layer.file("bin/busybox", busybox, 0o755)?;
@@ -84,68 +114,11 @@ fn page(busybox: &[u8]) -> std::io::Result<Image> {
     Ok(Image { reference: PAGE, layer: layer.finish()?, config })
 }
 
-impl Image {
-    /// The docker-archive: configuration, layer, and `manifest.json` that names them. The same image gives the same
-    /// bytes.
-    fn archive(&self) -> std::io::Result<Vec<u8>> {
-        let digest = |bytes: &[u8]| cache::hex(&Sha256::digest(bytes));
-        let layer = digest(&self.layer);
-        let config = json!({
-            "architecture": "amd64", "os": "linux", "created": "1970-01-01T00:00:00Z", "config": self.config,
-            "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{layer}")] },
-        });
-        let config = config.to_string().into_bytes();
-        let (config_file, layer_file) = (format!("{}.json", digest(&config)), format!("{layer}.tar"));
-        let manifest = json!([{ "Config": config_file, "RepoTags": [self.reference], "Layers": [layer_file] }]);
-        let mut archive = Layer::default();
-        archive.file(&config_file, &config, 0o644)?;
-        archive.file(&layer_file, &self.layer, 0o644)?;
-        archive.file("manifest.json", manifest.to_string().as_bytes(), 0o644)?;
-        archive.finish()
-    }
-}
-
-/// A tar file without times and owners.
-struct Layer(tar::Builder<Vec<u8>>);
-
-impl Default for Layer {
-    fn default() -> Self {
-        Self(tar::Builder::new(Vec::new()))
-    }
-}
-
-impl Layer {
-    fn header(kind: tar::EntryType, size: usize, mode: u32) -> tar::Header {
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(kind);
-        header.set_size(size as u64);
-        header.set_mode(mode);
-        header.set_mtime(0);
-        header.set_uid(0);
-        header.set_gid(0);
-        header
-    }
-
-    fn file(&mut self, path: &str, bytes: &[u8], mode: u32) -> std::io::Result<()> {
-        self.0.append_data(&mut Self::header(tar::EntryType::Regular, bytes.len(), mode), path, bytes)
-    }
-
-    fn folder(&mut self, path: &str, mode: u32) -> std::io::Result<()> {
-        self.0.append_data(&mut Self::header(tar::EntryType::Directory, 0, mode), path, std::io::empty())
-    }
-
-    fn link(&mut self, path: &str, target: &str) -> std::io::Result<()> {
-        self.0.append_link(&mut Self::header(tar::EntryType::Symlink, 0, 0o777), path, target)
-    }
-
-    fn finish(self) -> std::io::Result<Vec<u8>> {
-        self.0.into_inner()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::Value;
+    use sha2::{Digest, Sha256};
     use std::collections::BTreeMap;
     use std::io::Read;
 
@@ -161,7 +134,7 @@ mod tests {
 
     #[test]
     fn an_archive_holds_what_its_manifest_names() {
-        let archive = files(&page(b"busybox's bytes").unwrap().archive().unwrap());
+        let archive = files(&archive(&[&page(b"busybox's bytes").unwrap()]).unwrap());
         let manifest: Value = serde_json::from_slice(&archive["manifest.json"]).unwrap();
         assert_eq!(manifest[0]["RepoTags"], json!([PAGE]));
         let config = &archive[manifest[0]["Config"].as_str().unwrap()];
@@ -174,8 +147,8 @@ mod tests {
 
     #[test]
     fn the_same_image_is_the_same_bytes() {
-        let one = pause(b"program").unwrap().archive().unwrap();
-        assert_eq!(one, pause(b"program").unwrap().archive().unwrap());
-        assert_ne!(one, pause(b"programme").unwrap().archive().unwrap());
+        let of = |bytes: &[u8]| archive(&[&pause(bytes).unwrap()]).unwrap();
+        assert_eq!(of(b"program"), of(b"program"));
+        assert_ne!(of(b"program"), of(b"programme"));
     }
 }

@@ -21,9 +21,10 @@ macro_rules! skin {
 /// The skin's sources.
 const GO: &[(&str, &str)] = skin!(
     "authority.go" "balancer.go" "bootstrap.go" "checkconfig.go" "child.go" "cluster.go" "containerd.go"
-    "datastore.go" "encryption.go" "images.go" "join.go" "kubelet.go" "leases.go" "life.go" "main.go" "manifests.go"
-    "network.go" "node.go" "nodepassword.go" "options.go" "programs.go" "registries.go" "reset.go" "roles.go"
-    "server.go" "settings.go" "snapshot.go" "supervisor.go" "token.go"
+    "datastore.go" "encryption.go" "helm.go" "helmjob.go" "helmvalues.go" "images.go" "join.go" "kubelet.go"
+    "leases.go" "life.go" "main.go" "manifests.go" "network.go" "node.go" "nodepassword.go" "options.go" "packaged.go"
+    "programs.go" "registries.go" "reset.go" "roles.go" "server.go" "settings.go" "snapshot.go" "supervisor.go"
+    "token.go"
 );
 
 /// The hash of what the prepared source tree is made of.

@@ -4,8 +4,10 @@
 //! as root, and kept in a cache by the hash of their inputs.
 
 mod apt;
+mod archive;
 mod cache;
 mod error;
+mod helm;
 mod images;
 mod installer;
 mod kubernetes;
@@ -18,7 +20,8 @@ mod script;
 pub use apt::sources_with_backports;
 pub use cache::default_cache;
 pub use error::Error;
-pub use images::{Images, PAGE, PAUSE, images};
+pub use helm::{HELM, helm_image};
+pub use images::{DNS, Images, PAGE, PAUSE, images};
 pub use installer::{installer, installer_iso};
 pub use kubernetes::kubernetes;
 pub use kubernetes_source::kubernetes_source;
@@ -31,4 +34,4 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The ids of every problem of this crate.
 pub const PROBLEMS: &[&str] =
-    &["AL-DEMO-001", "AL-DEMO-002", "AL-DEMO-003", "AL-DEMO-004", "AL-DEMO-005", "AL-DEMO-006"];
+    &["AL-DEMO-001", "AL-DEMO-002", "AL-DEMO-003", "AL-DEMO-004", "AL-DEMO-005", "AL-DEMO-006", "AL-DEMO-007"];

@@ -69,7 +69,7 @@ pub fn description() -> Vec<String> {
         "installer ISO: stands for Ubuntu Server 22.04's; it follows subiquity's unattended path and Ubuntu's volume structure",
         "node image: Debian 12 by mmdebstrap, stands for the Ubuntu that the real ISO installs",
         "k3s: real Kubernetes 1.20.2 from Debian's source under k3s's verbs, files, ports and keys, stands for k3s v1.33",
-        "images: pause and a page server, made here; they stand for those of the real air-gap archive",
+        "images: pause, a page server and a DNS server (demodns, in the place of CoreDNS), made here; they stand for those of the real air-gap archive",
     ]
     .map(str::to_owned)
     .into()

@@ -18,8 +18,8 @@ import (
 const standsFor = "v1.33.4-rc1+k3s1"
 
 const versionText = `k3s version ` + standsFor + ` (airlab's stand-in for it, on Kubernetes v1.20.2)
-differs from k3s: the API is Kubernetes 1.20; no traefik, servicelb, coredns, local-storage, metrics-server,
-helm-controller, network policy or embedded registry; etcd in place of sqlite; flannel host-gw only.
+differs from k3s: the API is Kubernetes 1.20; a DNS server of airlab's in place of CoreDNS; no traefik, servicelb,
+local-storage, metrics-server, network policy or embedded registry; etcd in place of sqlite; flannel host-gw only.
 `
 
 const usageText = `usage: k3s server|agent|kubectl|ctr|etcd-snapshot|token|check-config [flags]

@@ -42,7 +42,6 @@ func runServer(args []string) error {
 
 func serve(ctx context.Context, f *family, s settings) error {
 	logf("info", "Starting k3s %s: airlab's stand-in for it, Kubernetes v1.20.2 (differences: k3s --version)", standsFor)
-	logf("warning", "stand-in for k3s: no traefik, servicelb, coredns, local-storage, metrics-server or helm-controller")
 	s.warn()
 	n, err := newNode(s, f)
 	if err != nil {
@@ -95,7 +94,11 @@ func serve(ctx context.Context, f *family, s settings) error {
 	if err := writeKubeconfig(s.one("write-kubeconfig"), s.localURL(), s.dir("server", "tls", "server-ca.crt"), s.dir("server", "tls", "client-admin"), os.FileMode(mode)); err != nil {
 		return err
 	}
+	if err := writePackaged(ctx, s); err != nil {
+		return err
+	}
 	go keepManifests(ctx, s)
+	go keepCharts(ctx, s)
 	go keepSnapshots(ctx, s)
 	notify("READY=1")
 	logf("info", "k3s is up and running")
