@@ -6,8 +6,8 @@ use crate::{NodeFile, Seed, hardening};
 
 /// Run inside the installed system, at the end: takes away what must not be the same in two machines.
 const FORGET: &str = include_str!("../../../guest/golden-forget");
-/// Puts a file: mode, path, text.
-const PUT: &str = "printf %s \"$3\" | install -D -m \"$1\" /dev/stdin \"$2\"";
+/// Puts a file: mode, path, text. Without /dev/stdin, which not every installer's /dev has.
+const PUT: &str = "umask 022; mkdir -p \"${2%/*}\" && umask 077 && printf %s \"$3\" > \"$2\" && chmod \"$1\" \"$2\"";
 /// Says on the console that all before it went well and is on the disk. The command itself does not hold the text that it
 /// prints: installers print their commands too.
 const SAY: &str = "sync; printf 'airlab-%s %s\\n' \"$1\" \"$2\" | tee /dev/console";
