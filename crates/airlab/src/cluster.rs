@@ -1,6 +1,6 @@
 //! k3s on the nodes: what each of them is told, and its start.
 
-use lab::{Lab, Node, Role};
+use lab::{Lab, Node, RegistryKind, Role};
 use machine::RemoteFile;
 use registry_mirror::Registries;
 use steps::Sink;
@@ -12,6 +12,8 @@ use crate::secrets::Secrets;
 use crate::{Failure, nodes};
 
 /// Where a node keeps the lab's authority for its container runtime.
+/// The authorities of a node's own system, and those that its seed added.
+const SYSTEM_CAS: &str = "/etc/ssl/certs/ca-certificates.crt";
 const CA_FILE: &str = "/etc/rancher/k3s/airlab-ca.crt";
 
 /// Starts k3s on one node where it does not run as it should.
@@ -62,8 +64,7 @@ fn common(lab: &Lab, secrets: &Secrets, payload: &Payload, node: &Node) -> k3s_b
     common.labels = node.labels.clone();
     common.taints = node.taints.clone();
     common.registries = registries(lab).render();
-    common.files =
-        vec![RemoteFile { path: CA_FILE.into(), bytes: secrets.authority.cert_pem().as_bytes().to_vec(), mode: 0o644 }];
+    common.files = vec![RemoteFile { path: CA_FILE.into(), bytes: secrets.trusted.concat().into(), mode: 0o644 }];
     common.artifacts = payload.artifacts(lab);
     common.password = secrets.node_passwords.get(&node.name).cloned();
     common
@@ -72,7 +73,11 @@ fn common(lab: &Lab, secrets: &Secrets, payload: &Payload, node: &Node) -> k3s_b
 fn registries(lab: &Lab) -> Registries {
     Registries {
         endpoint: lab.registry_address(),
-        ca_file: CA_FILE.into(),
+        ca_file: match lab.registry.kind {
+            RegistryKind::External { ca: None, .. } => SYSTEM_CAS,
+            _ => CA_FILE,
+        }
+        .into(),
         mirrored: Registries::USUAL.map(str::to_owned).to_vec(),
     }
 }

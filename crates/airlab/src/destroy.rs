@@ -36,7 +36,7 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
     .await?;
     run.step("registry", async {
         if Registry::new(lab, files, "", &context.beside).stop().await? {
-            run.changed("registry process ended");
+            run.changed("registry ended");
         }
         Ok(())
     })

@@ -85,6 +85,18 @@ pub enum AirlabError {
         /// The port.
         port: u16,
     },
+    /// A container has the name of the lab's registry and is not this lab's.
+    #[error("{container} is not this lab's")]
+    ForeignContainer {
+        /// Its name.
+        container: String,
+    },
+    /// Docker has no registry to run.
+    #[error("docker has no image {image}")]
+    NoRegistryImage {
+        /// The image.
+        image: &'static str,
+    },
     /// A node's clock is too far off to start k3s.
     #[error("clock of {node} is off by {offset}")]
     ClockOff {
@@ -122,6 +134,8 @@ pub const PROBLEMS: &[&str] = &[
     "AL-RUN-008",
     "AL-RUN-009",
     "AL-RUN-010",
+    "AL-RUN-011",
+    "AL-RUN-012",
 ];
 
 impl Problem for AirlabError {
@@ -136,6 +150,8 @@ impl Problem for AirlabError {
             Self::ClockOff { .. } => "AL-RUN-008",
             Self::NoLab { .. } => "AL-RUN-009",
             Self::NodeOff { .. } => "AL-RUN-010",
+            Self::ForeignContainer { .. } => "AL-RUN-011",
+            Self::NoRegistryImage { .. } => "AL-RUN-012",
         }
     }
 
@@ -153,6 +169,8 @@ impl Problem for AirlabError {
                 vec![("code", code.to_string()), ("log", log.display().to_string())]
             }
             Self::PortTaken { address, port } => vec![("address", address.clone()), ("port", port.to_string())],
+            Self::ForeignContainer { container } => vec![("container", container.clone())],
+            Self::NoRegistryImage { image } => vec![("image", (*image).to_owned())],
             Self::ClockOff { node, offset } => vec![("node", node.clone()), ("offset", offset.clone())],
             Self::NoLab { root } => vec![("root", root.display().to_string())],
             Self::NodeOff { node, last, log } => {

@@ -53,7 +53,7 @@ pub(crate) fn shared(run: &Run<'_>, secrets: &Secrets) -> cloudinit::GoldenSpec 
     };
     let file = |f: timesync::GuestFile| cloudinit::NodeFile::new(f.path, f.content, f.mode);
     cloudinit::GoldenSpec {
-        trusted_cas: vec![secrets.authority.cert_pem().to_owned()],
+        trusted_cas: secrets.trusted.clone(),
         files: timesync::guest_files(&time).into_iter().map(file).collect(),
         units: timesync::UNITS.map(str::to_owned).to_vec(),
         ..Default::default()

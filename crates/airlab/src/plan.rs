@@ -7,6 +7,7 @@ use lab::{Create, Lab, Layout, Node, Role};
 use serde::Serialize;
 use vmware::vmrun::{Command, Vmrun};
 
+use crate::registry::Registry;
 use crate::{Provider, Sources, golden, machines};
 
 /// Stands for the golden machine's name in a plan.
@@ -156,9 +157,7 @@ impl Planner<'_> {
                 let what = format!("registry store with {images}, the k3s program and its air-gap images");
                 vec![write(files.registry(), &what)]
             }
-            "registry" => {
-                vec![Action::Host { what: format!("background process registry-mirror on {}", lab.registry_address()) }]
-            }
+            "registry" => Registry::new(lab, files, "", "".as_ref()).plan(),
             "installer" => {
                 vec![write(files.installer(), "the installer with `autoinstall` in its boot menu, shared by all nodes")]
             }

@@ -73,7 +73,7 @@ pub async fn provision(
         return Ok(end);
     }
     run.step("registry", async {
-        run.changed_if(registry.ensure(sink).await?, "registry started");
+        registry.ensure(sink).await?.into_iter().for_each(|done| run.changed(done));
         Ok(())
     })
     .await?;

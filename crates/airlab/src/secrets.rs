@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use pki::{Authority, AuthoritySpec, ClusterCa, JoinTokens};
 
 use crate::context::known_hosts;
+use crate::registry::external_ca;
 use crate::{AirlabError, Failure};
 
 /// The login user of every node.
@@ -24,6 +25,8 @@ pub(crate) struct Secrets {
     pub(crate) user_key: Arc<KeyPair>,
     pub(crate) host_keys: BTreeMap<String, HostKey>,
     pub(crate) authority: Authority,
+    /// Authorities that nodes trust, PEM: the lab's own, and that of a registry that is not.
+    pub(crate) trusted: Vec<String>,
     /// When the last of the lab's authorities was made: no clock of the lab can be before it.
     pub(crate) born: SystemTime,
     pub(crate) cluster: ClusterCa,
@@ -73,7 +76,8 @@ impl Secrets {
         machine::write_file(&known_hosts(files), known_hosts_text(lab, &host_keys).as_bytes(), 0o644)?;
         let user_key = Arc::new(user_key);
         let born = authority.made().max(cluster.made()).min(now);
-        Ok((Self { user_key, host_keys, authority, born, cluster, tokens, node_passwords }, made))
+        let trusted = std::iter::once(authority.cert_pem().to_owned()).chain(external_ca(lab)?).collect();
+        Ok((Self { user_key, host_keys, authority, trusted, born, cluster, tokens, node_passwords }, made))
     }
 
     /// Loads the keys of a lab that was provisioned; makes nothing.

@@ -4,7 +4,7 @@ pub(crate) const TOP: &[&str] = &["name", "network", "vm", "registry", "artifact
 pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
 pub(crate) const VM: &[&str] =
     &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "vmx"];
-pub(crate) const REGISTRY: &[&str] = &["port"];
+pub(crate) const REGISTRY: &[&str] = &["kind", "host", "port", "address", "ca", "credentials"];
 pub(crate) const ARTIFACTS: &[&str] =
     &["source", "iso", "iso_sha256", "k3s", "k3s_sha256", "airgap", "airgap_sha256", "images", "bundle", "trust"];
 pub(crate) const VERSIONS: &[&str] = &["ubuntu", "k3s"];

@@ -40,8 +40,11 @@ impl Lab {
         self.nodes.iter().find(|n| n.name == name)
     }
 
-    /// Host and port of the lab's registry, `192.168.6.1:5000`.
+    /// Host and port of the lab's registry, `192.168.6.1:5000`, as nodes reach it.
     pub fn registry_address(&self) -> String {
+        if let RegistryKind::External { address, .. } = &self.registry.kind {
+            return address.clone();
+        }
         format!("{}:{}", self.network.cidr.host(), self.registry.port)
     }
 }
@@ -131,11 +134,49 @@ pub enum Create {
     Clone,
 }
 
-/// The lab's own registry, on the host's address of the network.
+/// The lab's registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Registry {
-    /// TCP port.
+    /// TCP port, on the host's address of the network.
     pub port: u16,
+    /// What serves.
+    #[serde(flatten)]
+    pub kind: RegistryKind,
+}
+
+/// What serves the lab's images.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum RegistryKind {
+    /// airlab's own program.
+    Embedded {
+        /// Where it runs.
+        host: RegistryHost,
+    },
+    /// Docker's `registry:2`, with the lab's store and certificate.
+    Docker {
+        /// Where Docker is.
+        host: RegistryHost,
+    },
+    /// One that is there already; airlab brings images into it and changes nothing else of it.
+    External {
+        /// `host` or `host:port`.
+        address: String,
+        /// CA that signed its certificate, PEM; the system's where absent.
+        ca: Option<PathBuf>,
+        /// Logins, as docker keeps them, for bringing images.
+        credentials: Option<PathBuf>,
+    },
+}
+
+/// Where the registry's programs run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegistryHost {
+    /// On the desktop itself.
+    Desktop,
+    /// In its Windows Subsystem for Linux.
+    Wsl,
 }
 
 /// Where files come from.

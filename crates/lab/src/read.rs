@@ -1,5 +1,7 @@
 //! From TOML text to a [`Lab`], collecting every mistake on the way.
 
+mod registry;
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::Ipv4Addr;
 use std::ops::{Range, RangeInclusive};
@@ -8,9 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::model::{
-    Artifacts, Create, DiskFormat, Firmware, Mode, Network, Node, Provider, Registry, Role, Versions, Vm,
-};
+use crate::model::{Artifacts, Create, DiskFormat, Firmware, Mode, Network, Node, Provider, Role, Versions, Vm};
 use crate::{Cidr, Flaw, FlawKind, Lab, LabError, keys};
 
 impl Lab {
@@ -171,9 +171,7 @@ impl Reader<'_> {
         let name = self.name(top, "name");
         let vm = self.vm(top);
         let network = self.network(top, vm.provider);
-        let section = self.section(top, "registry", keys::REGISTRY);
-        let port = self.number(section, "port", 1..=65535, 5000);
-        let registry = Registry { port: u16::try_from(port).unwrap_or(5000) };
+        let registry = self.registry(top, vm.provider, network.mode);
         let artifacts = self.artifacts(top);
         let section = self.section(top, "versions", keys::VERSIONS);
         let versions = Versions {

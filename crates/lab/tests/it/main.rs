@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lab::{Lab, LabError, Layout, Role};
+use lab::{Lab, LabError, Layout, RegistryHost, RegistryKind, Role};
 use proptest::prelude::*;
 use steps::Problem;
 
@@ -54,6 +54,32 @@ address = "192.168.6.1"
 mac = "00:0c:29:00:00:01"
 "#;
     insta::assert_snapshot!(complaints(text));
+}
+
+#[test]
+fn registries_of_every_kind() {
+    let with = |lab: &str, section: &str| parse(&format!("{lab}\n[registry]\n{section}\n"));
+    let desktop = lab::DESKTOP;
+    let kind = |section: &str| with(desktop, section).unwrap().registry.kind;
+    assert_eq!(kind(""), RegistryKind::Embedded { host: RegistryHost::Desktop });
+    assert_eq!(kind("host = \"wsl\""), RegistryKind::Embedded { host: RegistryHost::Wsl });
+    assert_eq!(kind("kind = \"docker\"\nhost = \"wsl\""), RegistryKind::Docker { host: RegistryHost::Wsl });
+    let external = with(desktop, "kind = \"external\"\naddress = \"registry.example:8443\"\nca = \"ca.pem\"").unwrap();
+    assert_eq!(external.registry_address(), "registry.example:8443");
+    assert!(matches!(external.registry.kind, RegistryKind::External { ca: Some(_), credentials: None, .. }));
+    let wrong = [
+        (desktop, "kind = \"external\""),
+        (desktop, "kind = \"external\"\naddress = \"https://r/x\"\nport = 1"),
+        (desktop, "kind = \"podman\"\naddress = \"r\"\nca = \"x\""),
+        (lab::DEMO, "kind = \"docker\""),
+        (lab::DEMO, "host = \"wsl\""),
+    ];
+    let said = wrong.map(|(lab, section)| with(lab, section).map(|_| ()).expect_err(section));
+    let said = said.iter().flat_map(|error| {
+        let also = error.also();
+        std::iter::once(error.to_string()).chain(also.into_iter().map(|p| p.to_string())).collect::<Vec<_>>()
+    });
+    insta::assert_snapshot!(said.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
