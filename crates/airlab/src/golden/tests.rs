@@ -169,6 +169,7 @@ fn the_plan_of_a_lab_of_clones() {
         airgap: source("airgap"),
         images: Vec::new(),
         stand_ins: Vec::new(),
+        bundle: None,
     };
     let provider = crate::Provider::of(&host.lab, &files, "/bin".as_ref(), None);
     let mut plan = crate::Plan::of(&host.lab, &files, &sources, &provider);
