@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measurements with a goal. `start` and `boot` are times to Ready, and to a booted machine, against
 //! bare floors in the same run; `registry` is ours beside docker-registry.
 
+mod bars;
 mod boot;
 mod load;
 mod mirror;

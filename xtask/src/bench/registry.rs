@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use machine::{Cmd, Local};
 
 use super::Folder;
+use super::bars::bars;
 use super::load::{Load, drive, peak_mib};
 use crate::lab::target;
 use crate::parts::full;
@@ -251,7 +252,7 @@ fn page(figures: &Figures) -> (String, bool) {
          ratios are what counts.\n\n\
          | | docker-registry | ours | ratio | goal | |\n|---|---|---|---|---|---|\n",
     );
-    let mut met = true;
+    let (mut met, mut chart) = (true, String::new());
     let mut row = |figure: &str, theirs: Option<f64>, ours: f64, ratio: Option<f64>, goal: String, good: bool| {
         let show = |value: Option<f64>| value.map(|v| format!("{v:.2}")).unwrap_or_default();
         let verdict = if good { "met" } else { "missed" };
@@ -263,6 +264,7 @@ fn page(figures: &Figures) -> (String, bool) {
             continue;
         };
         let ratio = ours / theirs;
+        bars(&mut chart, &figure, &[(SERVERS[0], theirs), (SERVERS[1], ours)]);
         let good = if at_least { ratio >= times } else { ratio <= times };
         row(&figure, Some(theirs), ours, Some(ratio), format!("{} {times}x", if at_least { ">=" } else { "<=" }), good);
     }
@@ -270,5 +272,6 @@ fn page(figures: &Figures) -> (String, bool) {
         let (theirs, ours) = (median(figure, "docker-registry"), median(figure, "ours").unwrap_or(f64::MAX));
         row(figure, theirs, ours, theirs.map(|t| ours / t), format!("<= {MEMORY}"), ours <= MEMORY);
     }
+    let _ = write!(page, "\n```text\n{chart}```\n");
     (page, met)
 }

@@ -15,6 +15,7 @@ mod pull;
 mod push;
 mod skopeo;
 mod spec;
+mod upload;
 mod users;
 
 use std::net::{IpAddr, Ipv4Addr};

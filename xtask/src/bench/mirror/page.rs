@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Cost, IMAGES, Row, row};
+use super::{Cost, IMAGES, Row, TOOLS, row};
+use crate::bench::bars::bars;
 
 const OURS: &str = "registry-mirror";
 const SKOPEO: &str = "skopeo copy, 4 at a time";
@@ -58,26 +59,20 @@ pub(super) fn render(rows: &[Row], goals: &[Goal]) -> String {
             let _ = writeln!(text, "| {} | {requests} | {blob_gets} | {cpu:.2} | {wall:.2} | {memory} |", row.tool);
         }
         text.push_str("\n```text\n");
-        chart(&mut text, "requests", rows, |row| of(row).requests as f64);
-        chart(&mut text, "CPU s", rows, |row| of(row).cpu);
+        let values = |value: fn(&Cost) -> f64| rows.iter().map(|r| (r.tool, value(&of(r)))).collect::<Vec<_>>();
+        bars(&mut text, "requests", &values(|cost| cost.requests as f64));
+        bars(&mut text, "CPU s", &values(|cost| cost.cpu));
         text.push_str("```\n\n");
+    }
+    let absent: Vec<&str> = TOOLS.iter().map(|(tool, ..)| *tool).filter(|tool| row(rows, tool).is_none()).collect();
+    if !absent.is_empty() {
+        let _ = writeln!(text, "Not measured, as the system has no package of them: {}.\n", absent.join("; "));
     }
     text.push_str("## Goals\n\n| goal | here | |\n|---|---|---|\n");
     for goal in goals {
         let _ = writeln!(text, "| {} | {} | {} |", goal.what, goal.got, if goal.met { "met" } else { "**missed**" });
     }
     text
-}
-
-/// Bars of at most forty signs.
-fn chart(text: &mut String, title: &str, rows: &[Row], value: impl Fn(&Row) -> f64) {
-    let most = rows.iter().map(&value).fold(0.0, f64::max).max(1e-9);
-    let _ = writeln!(text, "{title}");
-    for row in rows {
-        let signs = ((value(row) / most) * 40.0).round() as usize;
-        let _ = writeln!(text, "  {:<32} {:<40} {:.2}", row.tool, "#".repeat(signs.max(1)), value(row));
-    }
-    text.push('\n');
 }
 
 #[cfg(test)]
