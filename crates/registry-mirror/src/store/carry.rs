@@ -195,7 +195,7 @@ mod tests {
 
     use super::*;
 
-    fn carrier(blobs: &BTreeMap<Digest, Vec<u8>>) -> impl Fn(&Digest) -> Option<Box<dyn Read + '_>> {
+    fn carrier<'a>(blobs: &'a BTreeMap<Digest, Vec<u8>>) -> impl Fn(&Digest) -> Option<Box<dyn Read + 'a>> {
         move |digest| blobs.get(digest).map(|b| Box::new(&b[..]) as Box<dyn Read>)
     }
 
