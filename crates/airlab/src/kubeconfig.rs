@@ -45,7 +45,10 @@ pub(crate) fn inside(context: &Context) -> Result<SecretString, Failure> {
 pub(crate) fn remove(context: &Context) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = users_own(&context.lab).filter(|p| p.exists()) else { return Ok(None) };
     let text = kubecfg::read(&path)?;
-    let left = kubecfg::remove_from(&text, &context.lab.name)?;
+    // without the lab's own file only what carries our mark is ours
+    let own = std::fs::read_to_string(context.files.kubeconfig()).ok().and_then(|text| Kubeconfig::parse(&text).ok());
+    let ours = own.unwrap_or_else(|| Kubeconfig::admin("", "", "", "", &SecretString::default()));
+    let left = kubecfg::remove_ours(&text, &ours.renamed(&context.lab.name))?;
     if left == text {
         return Ok(None);
     }

@@ -14,6 +14,8 @@ pub(crate) struct Layout<'a> {
 
 /// A top-level key with a list.
 pub(crate) struct Section {
+    /// Its value says so: `[]`, `null`, `~`.
+    pub(crate) is_empty: bool,
     /// Line of the key.
     pub(crate) key: usize,
     /// Spaces before the dashes; 0 for an empty list.
@@ -38,7 +40,9 @@ fn is_blank(line: &str) -> bool {
 
 impl<'a> Layout<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        let newline = if text.contains("\r\n") { "\r\n" } else { "\n" };
+        // of mixed ends, the odd ones stay with their lines
+        let crlf = text.contains('\n') && text.matches("\r\n").count() == text.matches('\n').count();
+        let newline = if crlf { "\r\n" } else { "\n" };
         Self { lines: text.split(newline).collect(), newline }
     }
 
@@ -59,16 +63,18 @@ impl<'a> Layout<'a> {
         let value = value.split(" #").next().unwrap_or_default().trim();
         let layout = |reason| KubecfgError::Layout { line: line + 1, reason };
         if matches!(value, "[]" | "null" | "~") {
-            return Ok(Some(Section { key: line, indent: 0, items: Vec::new() }));
+            return Ok(Some(Section { is_empty: true, key: line, indent: 0, items: Vec::new() }));
         }
-        if !value.is_empty() {
-            return Err(layout("the list is in flow style"));
+        // an anchor or a tag belongs to the list that follows
+        if !value.is_empty() && (!value.starts_with(['&', '!']) || value.contains(char::is_whitespace)) {
+            let reason = if value.starts_with('*') { "the list is an alias" } else { "the list is in flow style" };
+            return Err(layout(reason));
         }
         let end = self.section_end(line + 1);
         let body = line + 1..end;
         let starts: Vec<usize> = body.clone().filter(|n| !is_blank(self.lines[*n])).collect();
         let Some(first) = starts.first() else {
-            return Ok(Some(Section { key: line, indent: 0, items: Vec::new() }));
+            return Ok(Some(Section { is_empty: false, key: line, indent: 0, items: Vec::new() }));
         };
         let dash = indent(self.lines[*first]);
         let is_dash = |n: &usize| indent(self.lines[*n]) == dash && self.lines[*n][dash..].starts_with('-');
@@ -82,7 +88,7 @@ impl<'a> Layout<'a> {
             let last = starts.iter().copied().rfind(|n| (*head..next).contains(n)).unwrap_or(*head);
             items.push(*head..last + 1);
         }
-        Ok(Some(Section { key: line, indent: dash, items }))
+        Ok(Some(Section { is_empty: false, key: line, indent: dash, items }))
     }
 
     fn section_end(&self, from: usize) -> usize {

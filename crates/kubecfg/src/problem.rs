@@ -5,7 +5,32 @@ use std::path::PathBuf;
 use steps::Problem;
 
 /// The id of every problem this crate can report.
-pub const PROBLEMS: &[&str] = &["AL-CFG-001", "AL-CFG-002", "AL-CFG-003", "AL-CFG-004"];
+pub const PROBLEMS: &[&str] = &["AL-CFG-001", "AL-CFG-002", "AL-CFG-003", "AL-CFG-004", "AL-CFG-005"];
+
+/// An entry of our name that is not ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// `clusters`, `users` or `contexts`.
+    pub section: &'static str,
+    /// A cluster's server, a context's cluster; empty for a user.
+    pub leads_to: String,
+    /// There are several of that name: nobody can say which one counts.
+    pub twice: bool,
+}
+
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.section)?;
+        if !self.leads_to.is_empty() {
+            write!(f, " -> {}", self.leads_to)?;
+        }
+        if self.twice { f.write_str(" (more than one)") } else { Ok(()) }
+    }
+}
+
+fn told(conflicts: &[Conflict]) -> String {
+    conflicts.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
 
 /// A kubeconfig could not be read, edited or written.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +49,19 @@ pub enum KubecfgError {
         /// What is unusual there.
         reason: &'static str,
     },
-    /// It holds an entry of our name that is not ours.
-    #[error("{section} already holds a {name} that is not ours")]
+    /// It holds entries of our name that are not ours.
+    #[error("{name} is somebody else's: {}", told(conflicts))]
     Taken {
-        /// `clusters`, `users` or `contexts`.
-        section: &'static str,
         /// The name.
         name: String,
+        /// Every one of them.
+        conflicts: Vec<Conflict>,
+    },
+    /// Somebody has made the file read-only.
+    #[error("{}: read-only", path.display())]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
     },
     /// The file could not be read or written.
     #[error("{}: cannot be read or written", path.display())]
@@ -50,6 +81,7 @@ impl Problem for KubecfgError {
             Self::Layout { .. } => "AL-CFG-002",
             Self::Taken { .. } => "AL-CFG-003",
             Self::File { .. } => "AL-CFG-004",
+            Self::ReadOnly { .. } => "AL-CFG-005",
         }
     }
 
@@ -57,8 +89,8 @@ impl Problem for KubecfgError {
         match self {
             Self::NotAKubeconfig { reason } => vec![("reason", reason.clone())],
             Self::Layout { line, reason } => vec![("line", line.to_string()), ("reason", (*reason).to_owned())],
-            Self::Taken { section, name } => vec![("section", (*section).to_owned()), ("name", name.clone())],
-            Self::File { path, .. } => vec![("path", path.display().to_string())],
+            Self::Taken { name, conflicts } => vec![("name", name.clone()), ("conflicts", told(conflicts))],
+            Self::File { path, .. } | Self::ReadOnly { path } => vec![("path", path.display().to_string())],
         }
     }
 }

@@ -3,3 +3,4 @@
 
 mod files;
 mod merge;
+mod odd;

@@ -1,4 +1,4 @@
-use kubecfg::{Change, KubecfgError, Kubeconfig, merge_into, remove_from};
+use kubecfg::{Change, KubecfgError, Kubeconfig, merge_into, remove_from, remove_ours};
 use proptest::prelude::*;
 
 fn ours() -> Kubeconfig {
@@ -49,14 +49,7 @@ fn somebody_elses_current_context_stays_and_an_empty_one_becomes_ours() {
     assert!(!merge_into(KUBECTL, &ours()).unwrap().1.is_current);
     let (merged, report) = merge_into(&KUBECTL.replace("current-context: work\n", ""), &ours()).unwrap();
     assert!(report.is_current);
-    assert_eq!(Kubeconfig::parse(&cleaned(&merged)).unwrap().server(), "https://192.168.6.10:6443");
-}
-
-/// Without the entries of other people, whose users have no certificate inside.
-fn cleaned(text: &str) -> String {
-    let without = remove_from(&remove_from(text, "work").unwrap(), "me").unwrap();
-    assert!(!without.contains("token: t"));
-    without
+    assert_eq!(Kubeconfig::parse(&merged).unwrap().server(), "https://192.168.6.10:6443");
 }
 
 #[test]
@@ -72,13 +65,36 @@ fn new_certificates_replace_the_old_ones_in_their_place() {
 #[test]
 fn a_foreign_entry_of_our_name_is_not_overwritten() {
     let text = KUBECTL.replace("name: work", "name: demo");
-    assert!(matches!(merge_into(&text, &ours()), Err(KubecfgError::Taken { section: "clusters", .. })));
+    let Err(KubecfgError::Taken { conflicts, .. }) = merge_into(&text, &ours()) else { panic!("not refused") };
+    let told: Vec<String> = conflicts.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["clusters -> https://a", "contexts -> work"], "all of them at once");
+    assert_eq!(remove_ours(&text, &ours()).unwrap(), text, "a lab that goes away leaves them");
+    let (merged, _) = merge_into(KUBECTL, &ours()).unwrap();
+    assert_eq!(remove_ours(&merged, &ours()).unwrap(), KUBECTL);
+}
+
+#[test]
+fn a_namespace_chosen_for_ours_is_kept_and_a_second_entry_of_our_name_is_not_guessed_at() {
+    let (merged, _) = merge_into("kind: Config\n", &ours()).unwrap();
+    let chosen = merged.replace("    user: demo\n", "    user: demo\n    namespace: shop\n");
+    let (again, report) = merge_into(&chosen, &ours().with_server("https://127.0.0.1:1")).unwrap();
+    assert!(again.contains("namespace: shop") && report.change == Change::Updated, "{again}");
+    let twice = format!("{merged}").replacen("- name: demo", "- name: demo\n  cluster: {server: https://x}\n- name: demo", 1);
+    assert!(matches!(merge_into(&twice, &ours()), Err(KubecfgError::Taken { .. })), "{twice}");
+}
+
+#[test]
+fn a_cluster_without_verification_is_ours_by_its_user_and_says_so() {
+    let ours = ours().insecure();
+    let (merged, _) = merge_into(KUBECTL, &ours).unwrap();
+    assert!(merged.contains("insecure-skip-tls-verify: true") && !merged.contains("certificate-authority-data"));
+    let rewritten = merged.replace(" # airlab\n", "\n");
+    assert_eq!(merge_into(&rewritten, &ours).unwrap().1.change, Change::Unchanged);
+    assert!(Kubeconfig::select(&merged, Some("demo")).unwrap().is_insecure());
 }
 
 #[test]
 fn what_cannot_be_edited_as_text_is_refused() {
-    let json = "{\"kind\": \"Config\", \"clusters\": []}";
-    assert!(matches!(merge_into(json, &ours()), Err(KubecfgError::Layout { .. })));
     let flow = "kind: Config\nclusters: [{name: a, cluster: {server: b}}]\n";
     assert!(matches!(merge_into(flow, &ours()), Err(KubecfgError::Layout { line: 2, .. })));
     let quoted = "kind: Config\n\"clusters\":\n- name: a\n";
