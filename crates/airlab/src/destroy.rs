@@ -42,8 +42,8 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
     })
     .await?;
     run.step("kubeconfig", async {
-        if let Some(path) = kubeconfig::remove(context)? {
-            run.changed(format!("entries of {} removed from {}", lab.name, path.display()));
+        for said in kubeconfig::remove(context)? {
+            run.changed(said);
         }
         Ok(())
     })

@@ -1,10 +1,16 @@
 //! The kubeconfig on the host: the lab's own, and its entries in the user's.
 
+mod place;
+mod wsl;
+
 use std::path::PathBuf;
 
 use kubecfg::Kubeconfig;
 use lab::{Lab, Role};
 use secrecy::{ExposeSecret, SecretString};
+
+pub use place::{Place, PlaceError, places, trust};
+pub use wsl::Wsl;
 
 use crate::nodes::Live;
 use crate::run::Run;
@@ -21,15 +27,21 @@ pub(crate) async fn ensure(run: &Run<'_>, context: &Context, facts: &Facts, live
     let rendered = ours.render()?;
     let written = machine::write_file(&files.kubeconfig(), rendered.expose_secret().as_bytes(), 0o600)?;
     run.changed_if(written, "kubeconfig written");
-    if let Some(path) = users_own(&context.lab) {
-        let text = kubecfg::read(&path)?;
-        let (merged, _) = kubecfg::merge_into(&text, &ours)?;
-        if merged != text {
-            kubecfg::save(&path, &merged)?;
-            run.changed(format!("{} entries in {}", lab.name, path.display()));
+    for (n, place) in of_lab(&context.lab).iter().enumerate() {
+        match merge(place, &ours) {
+            Ok(changed) => run.changed_if(changed, format!("{} entries in {place}", lab.name)),
+            // the other side of WSL is a convenience: a cluster is Ready without it
+            Err(failure) if n > 0 => run.note("kubeconfig", format!("{place} is left out: {}", failure.problem())),
+            Err(failure) => return Err(failure),
         }
     }
     Ok(())
+}
+
+fn merge(place: &Place, ours: &Kubeconfig) -> Result<bool, Failure> {
+    let text = place.read()?;
+    let (merged, _) = kubecfg::merge_into(&text, ours)?;
+    Ok(merged != text && place.save(&merged)?.changed)
 }
 
 /// The lab's kubeconfig with the API's address as it is inside the lab's network.
@@ -41,26 +53,40 @@ pub(crate) fn inside(context: &Context) -> Result<SecretString, Failure> {
     Ok(Kubeconfig::parse(&text)?.with_server(&server).render()?)
 }
 
-/// Takes the lab's entries out of the user's kubeconfig; says which file was changed.
-pub(crate) fn remove(context: &Context) -> Result<Option<PathBuf>, Failure> {
-    let Some(path) = users_own(&context.lab).filter(|p| p.exists()) else { return Ok(None) };
-    let text = kubecfg::read(&path)?;
+/// Takes the lab's entries out of the user's kubeconfigs; says which were changed, and why one could not be.
+pub(crate) fn remove(context: &Context) -> Result<Vec<String>, Failure> {
     // without the lab's own file only what carries our mark is ours
     let own = std::fs::read_to_string(context.files.kubeconfig()).ok().and_then(|text| Kubeconfig::parse(&text).ok());
     let ours = own.unwrap_or_else(|| Kubeconfig::admin("", "", "", "", &SecretString::default()));
-    let left = kubecfg::remove_ours(&text, &ours.renamed(&context.lab.name))?;
-    if left == text {
-        return Ok(None);
+    let ours = ours.renamed(&context.lab.name);
+    let mut said = Vec::new();
+    for (n, place) in of_lab(&context.lab).iter().enumerate() {
+        match take_out(place, &ours) {
+            Ok(true) => said.push(format!("entries of {} removed from {place}", context.lab.name)),
+            Ok(false) => {}
+            Err(failure) if n > 0 => said.push(format!("{place} is left as it is: {}", failure.problem())),
+            Err(failure) => return Err(failure),
+        }
     }
-    kubecfg::save(&path, &left)?;
-    Ok(Some(path))
+    Ok(said)
 }
 
-/// The kubeconfig to merge into: the lab file's, the first of `KUBECONFIG`, or `~/.kube/config`.
-fn users_own(lab: &Lab) -> Option<PathBuf> {
-    if let Some(path) = &lab.kubeconfig {
-        return Some(path.clone());
+fn take_out(place: &Place, ours: &Kubeconfig) -> Result<bool, Failure> {
+    let text = place.read()?;
+    let left = kubecfg::remove_ours(&text, ours)?;
+    Ok(left != text && place.save(&left)?.changed)
+}
+
+/// The kubeconfigs that the lab goes into: the one its file names and no other, or the user's on both sides of WSL.
+fn of_lab(lab: &Lab) -> Vec<Place> {
+    match &lab.kubeconfig {
+        Some(path) => vec![Place::File(path.clone())],
+        None => users_own().map(places).unwrap_or_default(),
     }
+}
+
+/// The user's kubeconfig: the first of `KUBECONFIG`, or `~/.kube/config`.
+pub fn users_own() -> Option<PathBuf> {
     if let Some(list) = std::env::var_os("KUBECONFIG") {
         return std::env::split_paths(&list).next().filter(|p| !p.as_os_str().is_empty());
     }

@@ -31,6 +31,7 @@ pub use bundle::{Carried, Imported, contents_of_lab, contents_of_lock, import, p
 pub use context::{Context, Login};
 pub use destroy::destroy;
 pub use failure::{AirlabError, Failure, PROBLEMS};
+pub use kubeconfig::{Place, PlaceError, Wsl, places, trust, users_own};
 pub use lock::RunLock;
 pub use plan::{Action, Plan, STEPS, Stage};
 pub use provider::{ClockOwner, Facts, Provider};

@@ -245,9 +245,9 @@ fn typed<T: serde::de::DeserializeOwned>(what: &str, entry: &Value) -> Result<T,
 
 fn decoded(text: &str, what: &str) -> Result<String, KubecfgError> {
     let bytes = STANDARD.decode(text.trim()).ok().filter(|b| b.starts_with(b"-----BEGIN"));
-    bytes.and_then(|b| String::from_utf8(b).ok()).ok_or_else(|| KubecfgError::NotAKubeconfig {
-        reason: format!("{what} is not a PEM text in base64"),
-    })
+    bytes
+        .and_then(|b| String::from_utf8(b).ok())
+        .ok_or_else(|| KubecfgError::NotAKubeconfig { reason: format!("{what} is not a PEM text in base64") })
 }
 
 fn yaml<T: Serialize + ?Sized>(value: &T) -> Result<String, KubecfgError> {

@@ -5,7 +5,24 @@ use std::path::PathBuf;
 use steps::Problem;
 
 /// The id of every problem this crate can report.
-pub const PROBLEMS: &[&str] = &["AL-CFG-001", "AL-CFG-002", "AL-CFG-003", "AL-CFG-004", "AL-CFG-005"];
+pub const PROBLEMS: &[&str] = &[
+    "AL-CFG-001",
+    "AL-CFG-002",
+    "AL-CFG-003",
+    "AL-CFG-004",
+    "AL-CFG-005",
+    "AL-CFG-010",
+    "AL-CFG-011",
+    "AL-CFG-012",
+    "AL-CFG-013",
+    "AL-CFG-014",
+    "AL-CFG-015",
+    "AL-CFG-016",
+    "AL-CFG-017",
+    "AL-CFG-018",
+    "AL-CFG-019",
+    "AL-CFG-020",
+];
 
 /// An entry of our name that is not ours.
 #[derive(Debug, Clone, PartialEq, Eq)]

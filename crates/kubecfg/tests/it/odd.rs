@@ -47,11 +47,16 @@ fn cases() -> Vec<(&'static str, String, Fate)> {
         ("an exec plugin", with("    token: t\n", exec), Merged),
         (
             "comments everywhere",
-            with("clusters:\n", "# mine\nclusters: # all\n  # first\n\n").replace("users:\n", "users:\n# me\n") + "# end\n",
+            with("clusters:\n", "# mine\nclusters: # all\n  # first\n\n").replace("users:\n", "users:\n# me\n")
+                + "# end\n",
             Merged,
         ),
         ("CRLF", WORK.replace('\n', "\r\n"), Merged),
-        ("mixed line ends", with("kind: Config\n", "kind: Config\r\n").replace("work\ncontexts", "work\r\ncontexts"), Merged),
+        (
+            "mixed line ends",
+            with("kind: Config\n", "kind: Config\r\n").replace("work\ncontexts", "work\r\ncontexts"),
+            Merged,
+        ),
         (
             "foreign names twice",
             with("contexts:\n", "- cluster:\n    server: https://other\n  name: work\ncontexts:\n"),
@@ -71,14 +76,30 @@ fn cases() -> Vec<(&'static str, String, Fate)> {
             Merged,
         ),
         ("JSON", json, Merged),
-        ("JSON in one line, with empty lists", r#"{"kind":"Config","clusters":[],"users":null}"#.to_owned(), MergedJson),
-        ("lists in flow style", with("users:\n- name: me\n  user:\n    token: t\n", "users: [{name: me, user: {token: t}}]\n"), Refused("AL-CFG-002")),
+        (
+            "JSON in one line, with empty lists",
+            r#"{"kind":"Config","clusters":[],"users":null}"#.to_owned(),
+            MergedJson,
+        ),
+        (
+            "lists in flow style",
+            with("users:\n- name: me\n  user:\n    token: t\n", "users: [{name: me, user: {token: t}}]\n"),
+            Refused("AL-CFG-002"),
+        ),
         ("empty", String::new(), Merged),
-        ("a current context that is elsewhere", with("current-context: work", "current-context: in-another-file"), Merged),
+        (
+            "a current context that is elsewhere",
+            with("current-context: work", "current-context: in-another-file"),
+            Merged,
+        ),
         ("huge", huge(), Merged),
         ("names that are not ASCII", WORK.replace(": work", ": \"회사 클러스터: é\""), Merged),
         ("two documents", format!("{WORK}---\n{WORK}"), Refused("AL-CFG-001")),
-        ("unknown keys", format!("extensions:\n- name: x\n  extension: {{a: [1, 2]}}\nmine: |\n  clusters:\n  - name: demo\n{WORK}"), Merged),
+        (
+            "unknown keys",
+            format!("extensions:\n- name: x\n  extension: {{a: [1, 2]}}\nmine: |\n  clusters:\n  - name: demo\n{WORK}"),
+            Merged,
+        ),
     ]
 }
 
