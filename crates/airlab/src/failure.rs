@@ -105,6 +105,12 @@ pub enum AirlabError {
         /// How far, ahead of the registry or behind it.
         offset: String,
     },
+    /// This host's own clock is wrong; nobody follows it.
+    #[error("this host's clock is wrong: {why}")]
+    HostClock {
+        /// What speaks against it.
+        why: String,
+    },
     /// The lab has not been provisioned.
     #[error("{}: no such lab", root.display())]
     NoLab {
@@ -136,6 +142,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-RUN-010",
     "AL-RUN-011",
     "AL-RUN-012",
+    "AL-RUN-020",
 ];
 
 impl Problem for AirlabError {
@@ -152,6 +159,7 @@ impl Problem for AirlabError {
             Self::NodeOff { .. } => "AL-RUN-010",
             Self::ForeignContainer { .. } => "AL-RUN-011",
             Self::NoRegistryImage { .. } => "AL-RUN-012",
+            Self::HostClock { .. } => "AL-RUN-020",
         }
     }
 
@@ -172,6 +180,7 @@ impl Problem for AirlabError {
             Self::ForeignContainer { container } => vec![("container", container.clone())],
             Self::NoRegistryImage { image } => vec![("image", (*image).to_owned())],
             Self::ClockOff { node, offset } => vec![("node", node.clone()), ("offset", offset.clone())],
+            Self::HostClock { why } => vec![("why", why.clone())],
             Self::NoLab { root } => vec![("root", root.display().to_string())],
             Self::NodeOff { node, last, log } => {
                 vec![("node", node.clone()), ("last", last.clone()), ("log", log.display().to_string())]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 use k3s_bootstrap::Cluster;
 use lab::{Create, Role};
 use registry_mirror::Part;
@@ -146,7 +146,7 @@ pub async fn provision(
         return Ok(end);
     }
 
-    run.step("clocks", clocks(&run, &live)).await?;
+    run.step("clocks", clocks(&run, &secrets, &live)).await?;
     if let Some(end) = last("clocks") {
         return Ok(end);
     }
@@ -260,14 +260,34 @@ async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
 }
 
 /// Measures every node's clock before k3s may start there. One that is off, after a suspension for instance, is put right
-/// where it is the node's own.
-async fn clocks(run: &Run<'_>, live: &[Live]) -> Result<(), Failure> {
-    let clocks = try_join_all(live.iter().map(|node| async move {
+/// where it is the node's own; unless it is this host's clock, and so the registry's, that is wrong: that one is told, and
+/// not followed.
+async fn clocks(run: &Run<'_>, secrets: &Secrets, live: &[Live]) -> Result<(), Failure> {
+    let measured = join_all(live.iter().map(|node| timesync::measure(&node.ssh))).await;
+    let own = measured.iter().flatten().filter(|clock| clock.clock == timesync::Whose::Own);
+    let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let evidence = timesync::Evidence {
+        now: seconds(SystemTime::now()),
+        past: seconds(secrets.born),
+        nodes: own.filter_map(|clock| clock.offset).collect(),
+    };
+    match timesync::judge_host(&evidence) {
+        timesync::HostClock::Plausible => {}
+        timesync::HostClock::BeforeThePast(by) => {
+            let why = format!("it is {by} s before the lab's own authority was made");
+            return Err(AirlabError::HostClock { why }.into());
+        }
+        timesync::HostClock::AgainstTheNodes(offset) => {
+            let why = format!("the nodes agree with each other, and are {offset} to it");
+            return Err(AirlabError::HostClock { why }.into());
+        }
+    }
+    let clocks = try_join_all(live.iter().zip(measured).map(|(node, measured)| async move {
         let right = |clock: &timesync::Clock| {
             let decision = clock.offset.map(|o| timesync::decide(timesync::Policy::default(), o));
             decision.is_none_or(|d| d == timesync::Decision::Right) || clock.clock == timesync::Whose::Host
         };
-        let clock = match timesync::measure(&node.ssh).await {
+        let clock = match measured {
             Ok(clock) if right(&clock) => clock,
             // far off, a good certificate looks bad
             Ok(_) | Err(timesync::ClockError::Untrusted { .. }) => {

@@ -16,6 +16,8 @@ pub enum State {
     Degraded,
     /// The registry's certificate is not trusted, so nothing it says is.
     Untrusted,
+    /// The registry's own clock jumped while the node's ran steadily: it is not followed.
+    Moved,
 }
 
 /// Whose the clock is.

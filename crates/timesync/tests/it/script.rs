@@ -1,6 +1,6 @@
 use std::net::TcpListener;
 
-use timesync::{Offset, State, Whose};
+use timesync::{Mending, Offset, Situation, State, Whose, mend};
 
 use crate::world::World;
 
@@ -141,4 +141,65 @@ fn two_at_once_set_the_clock_once() {
     });
     assert_eq!(world.get("sets").lines().count(), 1);
     near(world.clock().offset, 0);
+}
+
+/// The script does what the policy says, in every case of it that has a script.
+#[test]
+fn a_clock_is_put_right_as_the_policy_says() {
+    for (ms, running, expected) in [
+        (3_000, true, Mending::Slew),
+        (-20_000, true, Mending::Step),
+        (60_000, true, Mending::StopFirst),
+        (-300_000, true, Mending::StopFirst),
+        (300_000, false, Mending::Step),
+    ] {
+        let situation = Situation { offset: Offset(ms), clock: Whose::Own, running, steady: false };
+        assert_eq!(mend(situation, std::time::Duration::from_secs(2)), expected);
+        let world = World::new(ms);
+        if running {
+            world.set("running", "");
+        }
+        let out = world.sync(&["--again"]);
+        assert_eq!(out.code, 0, "{ms}: {}", out.error_text());
+        near(world.clock().offset, 0);
+        let (units, sets) = (world.get("units"), world.get("sets").lines().count());
+        match expected {
+            Mending::StopFirst => assert_eq!(units, "stop k3s\nstart --no-block k3s\n", "{ms}"),
+            _ => assert_eq!(units, "", "{ms}"),
+        }
+        assert_eq!(sets > 1, expected == Mending::Slew, "{ms}: set {sets} times");
+    }
+}
+
+#[test]
+fn a_registry_that_jumps_back_is_not_followed_and_one_that_comes_back_is_right_again() {
+    let world = World::new(0);
+    assert_eq!(world.sync(&[]).code, 0);
+    // this clock runs on steadily, and the registry is five minutes behind it all at once
+    let base: i64 = world.get("clock.json.base").trim().parse().unwrap();
+    world.set("offset", "300000");
+    world.set("clock.json.base", &(base + 300_000).to_string());
+    for _ in 0..2 {
+        let out = world.sync(&["--again"]);
+        assert_eq!((out.code, world.clock().state, world.get("sets").as_str()), (1, State::Moved, ""), "{}", out.text());
+        assert!(out.text().contains("not followed"), "{}", out.text());
+        near(world.clock().offset, 300_000);
+    }
+    world.set("offset", "0");
+    world.set("clock.json.base", &base.to_string());
+    assert_eq!((world.sync(&["--again"]).code, world.clock().state), (0, State::Ok));
+    // a registry ahead by ten minutes may be what a suspended machine sees: followed; by two months: not
+    for (days, code) in [(1, 0), (60, 1)] {
+        let world = World::new(0);
+        assert_eq!(world.sync(&[]).code, 0);
+        let base: i64 = world.get("clock.json.base").trim().parse().unwrap();
+        let away: i64 = -days * 86_400_000;
+        world.set("offset", &away.to_string());
+        world.set("clock.json.base", &(base + away).to_string());
+        assert_eq!(world.sync(&["--again"]).code, code, "{days} days: {}", world.get("clock.json"));
+    }
+    // a person's own word is followed whatever happened
+    world.set("offset", "300000");
+    world.set("clock.json.base", &(base + 300_000).to_string());
+    assert_eq!((world.sync(&[]).code, world.clock().state), (0, State::Ok));
 }

@@ -38,6 +38,15 @@ esac
 exec /usr/bin/curl "$@"
 "#;
 
+/// k3s runs where `running` exists; what is asked of it is written down.
+const SYSTEMCTL: &str = r#"#!/bin/sh
+case "$*" in
+  'is-active --quiet k3s') [ -e "$WORLD/running" ] ;;
+  is-active*) exit 3 ;;
+  *) echo "$*" >> "$WORLD/units" ;;
+esac
+"#;
+
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     ca: PathBuf,
@@ -64,6 +73,7 @@ impl World {
         world.program("date", DATE);
         world.program("hwclock", "#!/bin/sh\nexit 0\n");
         world.program("curl", CURL);
+        world.program("systemctl", SYSTEMCTL);
         // Says that this process may set the clock, whatever the test's own rights are.
         world.program("sed", "#!/bin/sh\ncase $2 in *CapEff*) [ -e \"$WORLD/host\" ] && echo 0 || echo 1ffffffffff ;; *) exec /bin/sed \"$@\" ;; esac\n");
         world
