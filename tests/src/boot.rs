@@ -2,9 +2,9 @@
 //! `--full` the same disk under both engines, snapshots, suspension, clones and power cuts.
 
 mod chain;
-mod clock;
+pub(crate) mod clock;
 mod console;
-mod node;
+pub(crate) mod node;
 mod power;
 mod snapshots;
 
@@ -19,7 +19,7 @@ use node::Machine;
 /// The engine that needs nothing of the host's processor.
 const ENGINE: &str = "tcg";
 /// 2020-01-01, where the clock of a machine with an empty battery may start.
-const START: i64 = 1_577_836_800;
+pub(crate) const START: i64 = 1_577_836_800;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

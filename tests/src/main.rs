@@ -7,6 +7,7 @@ mod bad_input;
 mod boot;
 mod bridge;
 mod bundle;
+mod clocks;
 mod clone;
 mod cluster;
 mod desktop;
@@ -62,6 +63,7 @@ fn main() -> ExitCode {
             }
             _ => usage(),
         },
+        ["clocks"] => machines("clocks", clocks::suite, start),
         ["clone", "--machines"] => machines("clone", clone::machines, start),
         [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
         _ => usage(),
@@ -69,11 +71,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say(
-        "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|faults|all, \
+    say("usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|faults|all, \
          or e2e boot [--full | --efi | --installed PART...], \
-         or e2e clone --machines, or e2e kill [--full] [--seed N] [--step NAME]",
-    );
+         or e2e clone --machines, or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]");
     ExitCode::from(2)
 }
 

@@ -30,7 +30,7 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[(
 )];
 
 /// Words that ask for full machines: a suite, a switch of one.
-const FULL_MACHINES: &[&str] = &["boot", "--machines"];
+const FULL_MACHINES: &[&str] = &["boot", "clocks", "--machines"];
 
 /// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|faults|kill|all`.
 pub(crate) fn run(words: &[String]) -> Ended {

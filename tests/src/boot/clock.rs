@@ -51,7 +51,7 @@ pub(crate) fn with_kubernetes(report: &mut Report, machine: &Machine<'_>) {
 }
 
 /// Lets provision install Kubernetes, and stops it as soon as its unit is started: emulated, it needs minutes to come up.
-fn start_kubernetes(machine: &Machine<'_>) -> Result<(), Fail> {
+pub(crate) fn start_kubernetes(machine: &Machine<'_>) -> Result<(), Fail> {
     let world = machine.world;
     let cmd = world.airlab("provision", &["--yes", "--until", "server"]);
     let mut run = world.start(&cmd, "server")?;

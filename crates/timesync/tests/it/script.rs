@@ -181,7 +181,12 @@ fn a_registry_that_jumps_back_is_not_followed_and_one_that_comes_back_is_right_a
     world.set("clock.json.base", &(base + 300_000).to_string());
     for _ in 0..2 {
         let out = world.sync(&["--again"]);
-        assert_eq!((out.code, world.clock().state, world.get("sets").as_str()), (1, State::Moved, ""), "{}", out.text());
+        assert_eq!(
+            (out.code, world.clock().state, world.get("sets").as_str()),
+            (1, State::Moved, ""),
+            "{}",
+            out.text()
+        );
         assert!(out.text().contains("not followed"), "{}", out.text());
         near(world.clock().offset, 300_000);
     }
