@@ -53,7 +53,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
         full_machines::ensure()?;
     }
-    let packages = PROGRAMS.iter().chain(&["e2e"]).flat_map(|p| ["-p", p]);
+    let packages = PROGRAMS.iter().chain(&["timesync-cli", "e2e"]).flat_map(|p| ["-p", p]);
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);
     let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
     if built != 0 {
