@@ -169,7 +169,7 @@ pub fn plan_import(bundle: &Verified, registry: &Path, files: &artifacts::Store)
     let mut images = Vec::new();
     for image in &bundle.manifest().images {
         let there = match &store {
-            Some(store) => store.has_image(&image.name, &digest(&image.digest)?, &carrier(bundle))?,
+            Some(store) => store.has_image(&image.name, &digest(&image.digest)?, &|digest| blob(bundle, digest))?,
             None => false,
         };
         if !there {
@@ -224,7 +224,7 @@ pub(crate) fn import_images(bundle: &Verified, store: &Store, sink: &dyn Sink) -
     let total = Some(images.len() as u64);
     let mut brought = Vec::new();
     for (at, image) in images.iter().enumerate() {
-        let outcome = store.take_image(&image.name, &digest(&image.digest)?, &carrier(bundle))?;
+        let outcome = store.take_image(&image.name, &digest(&image.digest)?, &|digest| blob(bundle, digest))?;
         if outcome != Outcome::Present {
             brought.push(image.name.clone());
         }
@@ -233,8 +233,8 @@ pub(crate) fn import_images(bundle: &Verified, store: &Store, sink: &dyn Sink) -
     Ok(brought)
 }
 
-fn carrier<'a>(bundle: &'a Verified) -> impl Fn(&Digest) -> Option<Box<dyn Read + 'a>> {
-    move |digest| bundle.open(digest.hex()).map(|content| Box::new(content) as Box<dyn Read>)
+fn blob(bundle: &Verified, digest: &Digest) -> Option<Box<dyn Read>> {
+    bundle.open(digest.hex()).map(|content| Box::new(content) as Box<dyn Read>)
 }
 
 impl Sources {

@@ -195,8 +195,8 @@ mod tests {
 
     use super::*;
 
-    fn carrier<'a>(blobs: &'a BTreeMap<Digest, Vec<u8>>) -> impl Fn(&Digest) -> Option<Box<dyn Read + 'a>> {
-        move |digest| blobs.get(digest).map(|b| Box::new(&b[..]) as Box<dyn Read>)
+    fn blob(blobs: &BTreeMap<Digest, Vec<u8>>, digest: &Digest) -> Option<Box<dyn Read>> {
+        blobs.get(digest).map(|b| Box::new(io::Cursor::new(b.clone())) as Box<dyn Read>)
     }
 
     fn add(blobs: &mut BTreeMap<Digest, Vec<u8>>, bytes: &str) -> String {
@@ -220,7 +220,7 @@ mod tests {
         let (from, to) = (Store::open(&dir.path().join("a")).unwrap(), Store::open(&dir.path().join("b")).unwrap());
         let mut blobs = BTreeMap::new();
         let digest = index(&mut blobs);
-        assert_eq!(from.take_image("quay.io/x/y:1", &digest, &carrier(&blobs)).unwrap(), Outcome::New);
+        assert_eq!(from.take_image("quay.io/x/y:1", &digest, &|d| blob(&blobs, d)).unwrap(), Outcome::New);
         let image = from.image(&digest).unwrap();
         assert_eq!(
             image.blobs.iter().map(|b| b.0.clone()).collect::<Vec<_>>(),
@@ -246,10 +246,10 @@ mod tests {
         let mut blobs = BTreeMap::new();
         let digest = index(&mut blobs);
         *blobs.get_mut(&Digest::of(b"layer")).unwrap() = b"LAYER".to_vec();
-        let error = store.take_image("a:1", &digest, &carrier(&blobs)).unwrap_err();
+        let error = store.take_image("a:1", &digest, &|d| blob(&blobs, d)).unwrap_err();
         assert!(matches!(error, RegistryError::DigestMismatch { .. }), "{error}");
         blobs.remove(&Digest::of(b"layer"));
-        let error = store.take_image("a:1", &digest, &carrier(&blobs)).unwrap_err();
+        let error = store.take_image("a:1", &digest, &|d| blob(&blobs, d)).unwrap_err();
         assert!(matches!(error, RegistryError::ImageNotThere { .. }), "{error}");
         assert!(store.catalog().unwrap().iter().all(|entry| entry.tags.is_empty()));
     }

@@ -220,7 +220,7 @@ async fn contents(ui: &Arc<Ui>, args: &Create) -> Result<Contents, Failure> {
     let sink: &dyn Sink = &**ui;
     if let Some(path) = &args.lock {
         let lock = (&Lock::load(path)?, Lock::load_as_is(path)?);
-        let from: Vec<Source> = args.images.iter().map(image_source).collect();
+        let from: Vec<Source> = args.images.iter().map(|path| image_source(path)).collect();
         let downloads = artifacts::Store::new(&sources::files_dir());
         let made = airlab::contents_of_lock(&args.name, lock, &from, &downloads, &scratch, sink).await;
         return made.map_err(stopped);
@@ -231,10 +231,10 @@ async fn contents(ui: &Arc<Ui>, args: &Create) -> Result<Contents, Failure> {
     airlab::contents_of_lab(&args.name, &context.lab, &found, &scratch, sink).await.map_err(stopped)
 }
 
-fn image_source(path: &PathBuf) -> Source {
+fn image_source(path: &Path) -> Source {
     match path.join("docker/registry/v2").is_dir() {
-        true => Source::Store(path.clone()),
-        false => Source::File(path.clone()),
+        true => Source::Store(path.to_owned()),
+        false => Source::File(path.to_owned()),
     }
 }
 
