@@ -79,8 +79,7 @@ fn a_namespace_chosen_for_ours_is_kept_and_a_second_entry_of_our_name_is_not_gue
     let chosen = merged.replace("    user: demo\n", "    user: demo\n    namespace: shop\n");
     let (again, report) = merge_into(&chosen, &ours().with_server("https://127.0.0.1:1")).unwrap();
     assert!(again.contains("namespace: shop") && report.change == Change::Updated, "{again}");
-    let twice =
-        format!("{merged}").replacen("- name: demo", "- name: demo\n  cluster: {server: https://x}\n- name: demo", 1);
+    let twice = merged.replacen("- name: demo", "- name: demo\n  cluster: {server: https://x}\n- name: demo", 1);
     assert!(matches!(merge_into(&twice, &ours()), Err(KubecfgError::Taken { .. })), "{twice}");
 }
 
