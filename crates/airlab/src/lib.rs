@@ -12,6 +12,7 @@ mod golden;
 mod images;
 mod journal;
 mod kubeconfig;
+mod kubesphere;
 mod leftovers;
 mod lock;
 mod machines;
@@ -37,7 +38,8 @@ pub use plan::{Action, Plan, STEPS, Stage};
 pub use provider::{ClockOwner, Facts, Provider};
 pub use provision::provision;
 pub use ready::{
-    Destroyed, Finding, NodeState, NodeStatus, Partial, Provisioned, Ready, ReadyNode, RegistryStatus, Status,
+    ConsoleAt, Destroyed, Finding, NodeState, NodeStatus, Partial, Provisioned, Ready, ReadyNode, RegistryStatus,
+    Status,
 };
 pub use sources::{Source, Sources};
 pub use status::status;

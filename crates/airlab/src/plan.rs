@@ -14,7 +14,7 @@ use crate::{Provider, Sources, golden, machines};
 const GOLDEN: &str = "golden-HASH";
 
 /// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`; `golden` is a step of
-/// labs whose nodes are clones.
+/// labs whose nodes are clones, `kubesphere` of labs that have a chart.
 pub const STEPS: &[&str] = &[
     "files",
     "network",
@@ -30,6 +30,7 @@ pub const STEPS: &[&str] = &[
     "agents",
     "kubeconfig",
     "ready",
+    "kubesphere",
 ];
 
 /// One thing a step does.
@@ -109,7 +110,11 @@ impl Plan {
     /// The plan of a lab. Pure: looks at nothing but its arguments, on any system.
     pub fn of(lab: &Lab, files: &Layout, sources: &Sources, provider: &Provider) -> Self {
         let p = Planner { lab, files, sources, provider };
-        let steps = STEPS.iter().filter(|step| **step != "golden" || lab.vm.create == Create::Clone);
+        let steps = STEPS.iter().filter(|step| match **step {
+            "golden" => lab.vm.create == Create::Clone,
+            "kubesphere" => lab.kubesphere.is_some(),
+            _ => true,
+        });
         let stages = steps.map(|step| Stage { step, actions: p.actions(step) }).collect();
         Self { lab: lab.name.clone(), stages, stand_ins: sources.stand_ins.clone() }
     }
@@ -180,8 +185,24 @@ impl Planner<'_> {
                 let what = format!("cluster, user and context {}; everything else stays byte for byte", lab.name);
                 vec![write(files.kubeconfig(), "the lab's own kubeconfig, 0600"), Action::Write { path: merged, what }]
             }
+            "kubesphere" => lab.kubesphere.iter().flat_map(|wanted| self.kubesphere(wanted)).collect(),
             _ => vec![],
         }
+    }
+
+    fn kubesphere(&self, wanted: &lab::KubeSphere) -> Vec<Action> {
+        let server = self.lab.first_server();
+        let api = |what: String| Action::Node { target: format!("https://{}:6443", server.address), what };
+        let path = self.files.pki().join(kubesphere::AdminPassword::FILE);
+        let profile = kubesphere::Profile::ALL.into_iter().find(|p| p.to_string() == wanted.profile);
+        let plans = profile.unwrap_or_default().extensions();
+        let mut actions = vec![
+            Action::Check { path: wanted.chart.clone(), against: "gzip, Chart.yaml, ks-core".into() },
+            Action::Write { path, what: "the administrator's first password, 0600".into() },
+            api("HelmChart ks-core: console on port 30880, telemetry off, the password as a hash".into()),
+        ];
+        actions.extend(plans.iter().map(|e| api(format!("InstallPlan {} {}", e.name, e.version))));
+        actions
     }
 
     fn files(&self) -> Vec<Action> {

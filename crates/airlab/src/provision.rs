@@ -52,6 +52,7 @@ pub async fn provision(
     }
 
     // Before anything is made: somebody else's program on the registry's port ends the run.
+    let chart = crate::kubesphere::chart(lab.kubesphere.as_ref())?;
     let known_ca = std::fs::read_to_string(files.pki().join("ca").join("ca.crt")).unwrap_or_default();
     Registry::new(lab, files, &known_ca, &context.beside).port_free_or_ours().await?;
 
@@ -179,6 +180,11 @@ pub async fn provision(
     };
     let machines: Vec<&lab::Node> = lab.nodes.iter().collect();
     let nodes = run.step("ready", power::while_on(&run, &vmrun, &machines, power::LOOK, ready)).await?;
+    let mut console = None;
+    if let Some(wanted) = lab.kubesphere.as_ref().zip(chart).filter(|_| until != Some("ready")) {
+        let work = crate::kubesphere::ensure(&run, context, facts, &live, wanted, sink);
+        console = Some(run.step("kubesphere", power::while_on(&run, &vmrun, &machines, power::LOOK, work)).await?);
+    }
     let rows = lab.nodes.iter().filter_map(|node| {
         let seen = nodes.iter().find(|s| s.name == node.name)?;
         Some(ReadyNode {
@@ -202,6 +208,7 @@ pub async fn provision(
         context: lab.name.clone(),
         registry: lab.registry_address(),
         api: format!("https://{api}"),
+        console,
         clock: facts.clock,
         evidence: facts.evidence.clone(),
         stand_ins: sources.stand_ins.clone(),

@@ -51,6 +51,9 @@ pub struct Ready {
     pub registry: String,
     /// The API's address as this host reaches it.
     pub api: String,
+    /// KubeSphere's console, where the lab has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<ConsoleAt>,
     /// Whose clock the nodes have.
     pub clock: ClockOwner,
     /// What this run proves, by the provider's own words.
@@ -59,6 +62,17 @@ pub struct Ready {
     pub stand_ins: Vec<String>,
     /// Wall time of the run, in seconds.
     pub seconds: u64,
+}
+
+/// Where KubeSphere's console is, and how to get in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConsoleAt {
+    /// Its address as this host reaches it.
+    pub url: String,
+    /// The administrator's name.
+    pub user: String,
+    /// The file whose first line is the first password, 0600.
+    pub password_in: PathBuf,
 }
 
 /// A node of the cluster.

@@ -100,6 +100,15 @@ impl Api {
         .await
     }
 
+    /// Posts to any path, such as a service behind the API's proxy; gives back the text of the answer. Never asked twice.
+    pub async fn post(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<String, ApiError> {
+        self.once(&format!("POST {path}"), async {
+            let request = http::Request::post(path).header(http::header::CONTENT_TYPE, content_type);
+            self.client.request_text(request.body(body).map_err(kube::Error::HttpError)?).await
+        })
+        .await
+    }
+
     /// What went wrong, by what is known of this client.
     pub(crate) fn failed(&self, doing: &str, error: kube::Error) -> ApiError {
         let past = self.until.filter(|until| *until < OffsetDateTime::now_utc());

@@ -1,6 +1,7 @@
 //! Every key a lab file may hold, and the closest one to a misspelt key.
 
-pub(crate) const TOP: &[&str] = &["name", "network", "vm", "registry", "artifacts", "versions", "node", "kubeconfig"];
+pub(crate) const TOP: &[&str] =
+    &["name", "network", "vm", "registry", "artifacts", "versions", "node", "kubeconfig", "kubesphere"];
 pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
 pub(crate) const VM: &[&str] =
     &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "vmx"];
@@ -8,6 +9,7 @@ pub(crate) const REGISTRY: &[&str] = &["kind", "host", "port", "address", "ca", 
 pub(crate) const ARTIFACTS: &[&str] =
     &["source", "iso", "iso_sha256", "k3s", "k3s_sha256", "airgap", "airgap_sha256", "images", "bundle", "trust"];
 pub(crate) const VERSIONS: &[&str] = &["ubuntu", "k3s"];
+pub(crate) const KUBESPHERE: &[&str] = &["enabled", "chart", "profile", "museum"];
 pub(crate) const NODE: &[&str] = &["name", "role", "address", "cpus", "memory_mib", "mac", "labels", "taints"];
 
 /// Keys of a .vmx that airlab writes itself, in lower case; one with a dot or star at its end stands for all that begin so.

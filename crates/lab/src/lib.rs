@@ -16,7 +16,7 @@ pub use flaw::{Flaw, FlawKind, LabError, PROBLEMS};
 pub use keys::own_vmx_key;
 pub use layout::Layout;
 pub use model::{
-    Artifacts, Create, DiskFormat, Firmware, Lab, Mode, Network, Node, Provider, Registry, RegistryHost, RegistryKind,
-    Role, Versions, Vm,
+    Artifacts, Create, DiskFormat, Firmware, KubeSphere, Lab, Mode, Network, Node, Provider, Registry, RegistryHost,
+    RegistryKind, Role, Versions, Vm,
 };
 pub use sample::{DEMO, DESKTOP};

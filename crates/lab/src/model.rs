@@ -27,6 +27,19 @@ pub struct Lab {
     pub nodes: Vec<Node>,
     /// The kubeconfig to merge into; the user's own where absent.
     pub kubeconfig: Option<PathBuf>,
+    /// KubeSphere; none where the lab has no chart for it, or says no.
+    pub kubesphere: Option<KubeSphere>,
+}
+
+/// What is installed of KubeSphere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KubeSphere {
+    /// The packed `ks-core` chart.
+    pub chart: PathBuf,
+    /// `core`, `monitoring`, `logging` or `full`.
+    pub profile: String,
+    /// Tag of the extension repository's image, where not the chart's own.
+    pub museum: Option<String>,
 }
 
 impl Lab {

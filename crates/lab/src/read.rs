@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::model::{Artifacts, Create, DiskFormat, Firmware, Mode, Network, Node, Provider, Role, Versions, Vm};
+use crate::model::{
+    Artifacts, Create, DiskFormat, Firmware, KubeSphere, Mode, Network, Node, Provider, Role, Versions, Vm,
+};
 use crate::{Cidr, Flaw, FlawKind, Lab, LabError, keys};
 
 impl Lab {
@@ -180,7 +182,29 @@ impl Reader<'_> {
         };
         let kubeconfig = self.text(top, "kubeconfig").map(PathBuf::from);
         let nodes = self.nodes(top, network.cidr);
-        Some(Lab { name: name?, network, vm, registry, artifacts: artifacts?, versions, nodes, kubeconfig })
+        let kubesphere = self.kubesphere(top);
+        Some(Lab { name: name?, network, vm, registry, artifacts: artifacts?, versions, nodes, kubeconfig, kubesphere })
+    }
+
+    /// A chart asks for it, and `enabled = false` says no all the same.
+    fn kubesphere(&mut self, top: Section<'_, '_>) -> Option<KubeSphere> {
+        let section = self.section(top, "kubesphere", keys::KUBESPHERE);
+        let value = section.table.and_then(|t| t.get("enabled"));
+        let enabled = value.map(|v| (v, v.get_ref().as_bool()));
+        if let Some((value, None)) = enabled {
+            self.bad(section, "enabled", value, "true or false");
+        }
+        let chart = self.text(section, "chart").map(PathBuf::from);
+        let known = ["core", "monitoring", "logging", "full"];
+        let wanted = "\"core\", \"monitoring\", \"logging\" or \"full\"";
+        let profile = self.parsed(section, "profile", wanted, |s| known.contains(&s).then(|| s.to_owned()));
+        let museum = self.text(section, "museum");
+        let enabled = enabled.and_then(|(_, word)| word);
+        if enabled == Some(true) && chart.is_none() {
+            self.missing(section, "chart");
+        }
+        let chart = chart.filter(|_| enabled != Some(false))?;
+        Some(KubeSphere { chart, profile: profile.unwrap_or_else(|| "core".into()), museum })
     }
 
     fn name(&mut self, section: Section<'_, '_>, key: &str) -> Option<String> {

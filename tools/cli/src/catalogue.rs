@@ -47,6 +47,7 @@ pub(crate) const CHAPTERS: &[Chapter] = chapters![
     "k3s-bootstrap" k3s_bootstrap::PROBLEMS,
     "kubeapi" kubeapi::PROBLEMS,
     "kubecfg" kubecfg::PROBLEMS,
+    "kubesphere" kubesphere::PROBLEMS,
     "lab" lab::PROBLEMS,
     "machine" machine::PROBLEMS,
     "pki" pki::PROBLEMS,

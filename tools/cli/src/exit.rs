@@ -22,5 +22,7 @@ pub const NETWORK: u8 = 50;
 pub const GUEST: u8 = 60;
 /// The cluster: 70 to 79.
 pub const CLUSTER: u8 = 70;
+/// KubeSphere: 80 to 89.
+pub const KUBESPHERE: u8 = 80;
 /// Interrupted by a person or a signal; running the same command again goes on.
 pub const INTERRUPTED: u8 = 90;

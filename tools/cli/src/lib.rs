@@ -27,6 +27,7 @@ mod explain;
 mod failure;
 pub mod k3s_bootstrap;
 pub mod kubecfg;
+pub mod kubesphere;
 mod language;
 mod node;
 #[cfg(test)]

@@ -1,6 +1,12 @@
 //! Against a real API server and etcd, as processes on loopback; the objects also against a cluster from outside.
 
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test may panic, and says what it shows"
+)]
 
 mod identities;
 mod objects;

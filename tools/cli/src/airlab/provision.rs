@@ -130,6 +130,10 @@ fn ready_text(ready: &Ready) -> String {
     text.push_str(&format!("\nkubectl     --kubeconfig {} get nodes\n", ready.kubeconfig.display()));
     text.push_str(&format!("api         {}\n", ready.api));
     text.push_str(&format!("registry    {}\n", ready.registry));
+    if let Some(console) = &ready.console {
+        text.push_str(&format!("console     {}\n", console.url));
+        text.push_str(&format!("password    of {} in {}\n", console.user, console.password_in.display()));
+    }
     text.push_str(&format!("evidence    {}\n", ready.evidence));
     for line in &ready.stand_ins {
         text.push_str(&format!("stand-in    {line}\n"));
