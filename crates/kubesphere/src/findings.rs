@@ -118,7 +118,7 @@ pub fn findings(seen: &Seen) -> Vec<Finding> {
 
 /// Definitions are only missing once the core is said to be there.
 fn definitions(seen: &Seen) -> Vec<Finding> {
-    if !seen.release.as_ref().is_some_and(|r| r.status == "deployed") {
+    if seen.release.as_ref().is_none_or(|r| r.status != "deployed") {
         return Vec::new();
     }
     let there = |wanted: &&&str| seen.definitions.iter().any(|d| d.metadata.name.as_deref() == Some(**wanted));
@@ -144,7 +144,7 @@ fn definitions(seen: &Seen) -> Vec<Finding> {
 }
 
 fn missing(seen: &Seen) -> Vec<Finding> {
-    if !seen.release.as_ref().is_some_and(|r| r.status == "deployed") {
+    if seen.release.as_ref().is_none_or(|r| r.status != "deployed") {
         return Vec::new();
     }
     let there = |wanted: &str| {
