@@ -199,7 +199,7 @@ pub async fn provision(
     });
     let changes = run.changes();
     let api = facts.reached_at(&format!("{}:6443", lab.first_server().address));
-    Ok(Provisioned::Ready(Ready {
+    Ok(Provisioned::Ready(Box::new(Ready {
         lab: lab.name.clone(),
         changed: changes.len(),
         changes,
@@ -213,7 +213,7 @@ pub async fn provision(
         evidence: facts.evidence.clone(),
         stand_ins: sources.stand_ins.clone(),
         seconds: start.elapsed().as_secs(),
-    }))
+    })))
 }
 
 /// Fills the registry's store: the profile's images, the k3s program, its air-gap images.

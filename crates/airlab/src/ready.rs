@@ -12,7 +12,7 @@ use crate::ClockOwner;
 #[serde(untagged)]
 pub enum Provisioned {
     /// Everything runs.
-    Ready(Ready),
+    Ready(Box<Ready>),
     /// It was asked to end after a step.
     Until(Partial),
 }

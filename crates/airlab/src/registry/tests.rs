@@ -1,5 +1,7 @@
 //! Every kind of registry, against a `docker` and a `wsl.exe` that are scripts here, and real registries on loopback.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::time::SystemTime;
@@ -153,8 +155,7 @@ async fn the_program_that_serves() {
     assert_eq!(value("--address"), "0.0.0.0");
     let address = format!("127.0.6.1:{}", value("--port")).parse().unwrap();
     let read = |key: &str| std::fs::read_to_string(value(key)).unwrap();
-    let _serving =
-        serve(&ServeSpec::new(address, value("--store"), read("--cert"), read("--key").into())).unwrap();
+    let _serving = serve(&ServeSpec::new(address, value("--store"), read("--cert"), read("--key").into())).unwrap();
     std::fs::write(value("--pid-file"), std::process::id().to_string()).unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
 }

@@ -97,7 +97,7 @@ async fn work(ui: &Ui, context: &Context, facts: &Facts, sources: &Sources, unti
     match airlab::provision(context, sources, facts, until, ui as &dyn Sink).await.map_err(stopped)? {
         Provisioned::Ready(ready) => {
             ui.finished();
-            ui.result(&ready, ready_text)?;
+            ui.result(&*ready, ready_text)?;
         }
         Provisioned::Until(partial) => ui.result(&partial, partial_text)?,
     }
