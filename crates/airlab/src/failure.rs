@@ -86,10 +86,10 @@ pub enum AirlabError {
         port: u16,
     },
     /// A container has the name of the lab's registry and is not this lab's.
-    #[error("{container} is not this lab's")]
+    #[error("{name} is not this lab's")]
     ForeignContainer {
         /// Its name.
-        container: String,
+        name: String,
     },
     /// Docker has no registry to run.
     #[error("docker has no image {image}")]
@@ -177,7 +177,7 @@ impl Problem for AirlabError {
                 vec![("code", code.to_string()), ("log", log.display().to_string())]
             }
             Self::PortTaken { address, port } => vec![("address", address.clone()), ("port", port.to_string())],
-            Self::ForeignContainer { container } => vec![("container", container.clone())],
+            Self::ForeignContainer { name } => vec![("name", name.clone())],
             Self::NoRegistryImage { image } => vec![("image", (*image).to_owned())],
             Self::ClockOff { node, offset } => vec![("node", node.clone()), ("offset", offset.clone())],
             Self::HostClock { why } => vec![("why", why.clone())],

@@ -10,6 +10,8 @@ const ENGINES: &[&str] = &["container", "tcg", "kvm", "qemu", "nspawn"];
 const KUBERNETES: &[&str] = &["container_runtime_version", "container_statuses", "init_container_statuses"];
 /// Where they may be named: the provider itself, what builds its parts, the look at the host, tests.
 const AT_HOME: &[&str] = &["crates/qvmrun/", "crates/demolab/", "crates/envcheck/", "crates/testkit/"];
+/// Where a container is Docker's or a pod's, and no way to run a node.
+const OTHERS: &[&str] = &["crates/airlab/src/registry/docker.rs", "crates/kubesphere/"];
 /// Folders of somebody's machine, in two halves so that this file does not hold them.
 const PLACES: &[(&str, &str)] = &[("/ho", "me/"), ("/Us", "ers/"), ("/wo", "rk/")];
 
@@ -18,9 +20,9 @@ pub(super) fn engines() -> Findings {
     let mut found = Vec::new();
     for path in repository()? {
         if let Some(code) = text(&path).filter(|_| is_product(&path)) {
-            found.extend(
-                engine_words(&code).into_iter().map(|(line, word)| format!("{}:{line}: {word}", path.display())),
-            );
+            let other = OTHERS.iter().any(|other| path.starts_with(other));
+            let words = engine_words(&code).into_iter().filter(|(_, word)| !(other && word == "container"));
+            found.extend(words.map(|(line, word)| format!("{}:{line}: {word}", path.display())));
         }
     }
     Ok(found)

@@ -92,7 +92,7 @@ impl Docker<'_> {
 
     fn foreign(&self, seen: &Seen) -> Result<(), AirlabError> {
         let container = self.name();
-        if seen.lab == self.lab.name { Ok(()) } else { Err(AirlabError::ForeignContainer { container }) }
+        if seen.lab == self.lab.name { Ok(()) } else { Err(AirlabError::ForeignContainer { name: container }) }
     }
 
     /// Looks, makes or starts the container where it is not as wanted, and waits until it answers; says whether it had
