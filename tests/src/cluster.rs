@@ -1,5 +1,13 @@
 //! The cluster as a user outside the lab's network meets it.
 
+mod conditions;
+mod datastore;
+mod nodes;
+mod servers;
+mod suite;
+
+pub(crate) use suite::{Asked, suite};
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -14,7 +22,7 @@ use crate::world::World;
 
 pub(crate) fn checks(report: &mut Report, world: &World, ready: &Ready) {
     let minute = Duration::from_secs(60);
-    report.check("cluster/nodes-ready-with-their-memory", minute, world, || nodes(world, ready));
+    report.check("cluster/nodes-ready-with-their-memory", minute, world, || memory(world, ready));
     report.check("cluster/tls-is-really-verified", minute, world, || tls(world));
     report.check("cluster/exec-on-every-node", 2 * minute, world, || exec(world, ready));
     report.check("cluster/two-replicas-from-our-registry", 3 * minute, world, || replicas(world, ready));
@@ -29,7 +37,7 @@ pub(crate) fn vmx(world: &World, node: &str) -> Result<Vmx, Fail> {
     Ok(Vmx::parse(&std::fs::read_to_string(path)?)?)
 }
 
-fn nodes(world: &World, ready: &Ready) -> Proof {
+fn memory(world: &World, ready: &Ready) -> Proof {
     let list = world.kubectl_json(&["get", "nodes"])?;
     let items = list["items"].as_array().cloned().unwrap_or_default();
     ensure!(items.len() == ready.nodes.len(), "{} nodes, {} asked for", items.len(), ready.nodes.len());

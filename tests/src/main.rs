@@ -1,7 +1,7 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|kill|faults|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|cluster|kill|faults|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
@@ -40,7 +40,7 @@ use proof::Fail;
 use report::{Report, say};
 
 const SUITES: &[&str] =
-    &["bad-input", "lab", "second", "bridge", "registry", "bundle", "clone", "desktop", "faults", "kill"];
+    &["bad-input", "lab", "second", "bridge", "registry", "bundle", "clone", "desktop", "cluster", "faults", "kill"];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -64,6 +64,10 @@ fn main() -> ExitCode {
             _ => usage(),
         },
         ["clocks"] => machines("clocks", clocks::suite, start),
+        ["cluster", rest @ ..] => match cluster::Asked::parse(rest) {
+            Some(asked) => machines("cluster", |report| cluster::suite(report, &asked), start),
+            None => usage(),
+        },
         ["clone", "--machines"] => machines("clone", clone::machines, start),
         [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
         _ => usage(),
@@ -71,9 +75,9 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say("usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|faults|all, \
+    say("usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|cluster|faults|all, \
          or e2e boot [--full | --efi | --installed PART...], \
-         or e2e clone --machines, or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]");
+         or e2e clone --machines, or e2e cluster [--k3s FILE --airgap FILE], or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]");
     ExitCode::from(2)
 }
 
@@ -103,6 +107,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "bridge" => bridge::suite(report),
         "bundle" => bundle::suite(report),
         "clone" => clone::suite(report),
+        "cluster" => cluster::suite(report, &cluster::Asked::default()),
         "desktop" => desktop::suite(report),
         "kill" => kill::suite(report, asked),
         "faults" => faults::suite(report),

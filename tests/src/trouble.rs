@@ -77,11 +77,13 @@ pub(crate) fn stop_registry(world: &World) -> Result<(), Fail> {
     })
 }
 
-/// The server node has not run the page's image yet: without the registry it can't get it.
+/// A pod that shall pull its image anew can't without the registry.
 fn registry(world: &World, ready: &Ready) -> Proof {
     let node = &ready.server()?.name;
     stop_registry(world)?;
-    let broken = world.apply(&pod_on("never-pulled", node)).and_then(|()| {
+    let mut pod = pod_on("never-pulled", node);
+    pod["spec"]["containers"][0]["imagePullPolicy"] = "Always".into();
+    let broken = world.apply(&pod).and_then(|()| {
         let pull = world.until("the pull to fail", || {
             let why = waiting(&world.kubectl_json(&["get", "pod", "never-pulled"])?);
             ensure!(why.contains("ErrImagePull") || why.contains("ImagePullBackOff"), "{why:?}");

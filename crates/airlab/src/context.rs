@@ -51,10 +51,7 @@ impl Context {
 
     /// How a person logs in to a node.
     pub fn login(&self, node: &str, facts: &Facts) -> Result<Login, Failure> {
-        let Some(found) = self.lab.node(node) else {
-            let known = self.lab.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(AirlabError::NoSuchNode { node: node.to_owned(), known }.into());
-        };
+        let found = self.node(node)?;
         let at = facts.reached_at(&format!("{}:22", found.address));
         let (host, port) = at.rsplit_once(':').unwrap_or((&at, "22"));
         Ok(Login {

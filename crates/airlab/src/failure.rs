@@ -127,6 +127,14 @@ pub enum AirlabError {
         /// Its console log.
         log: PathBuf,
     },
+    /// A node of the lab file has no machine yet.
+    #[error("{node} has no machine")]
+    NoMachine {
+        /// The node.
+        node: String,
+        /// Where its machine would be.
+        vmx: PathBuf,
+    },
 }
 
 /// The ids of all problems of this crate.
@@ -142,6 +150,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-RUN-010",
     "AL-RUN-011",
     "AL-RUN-012",
+    "AL-RUN-013",
     "AL-RUN-020",
 ];
 
@@ -159,6 +168,7 @@ impl Problem for AirlabError {
             Self::NodeOff { .. } => "AL-RUN-010",
             Self::ForeignContainer { .. } => "AL-RUN-011",
             Self::NoRegistryImage { .. } => "AL-RUN-012",
+            Self::NoMachine { .. } => "AL-RUN-013",
             Self::HostClock { .. } => "AL-RUN-020",
         }
     }
@@ -182,6 +192,7 @@ impl Problem for AirlabError {
             Self::ClockOff { node, offset } => vec![("node", node.clone()), ("offset", offset.clone())],
             Self::HostClock { why } => vec![("why", why.clone())],
             Self::NoLab { root } => vec![("root", root.display().to_string())],
+            Self::NoMachine { node, vmx } => vec![("node", node.clone()), ("vmx", vmx.display().to_string())],
             Self::NodeOff { node, last, log } => {
                 vec![("node", node.clone()), ("last", last.clone()), ("log", log.display().to_string())]
             }

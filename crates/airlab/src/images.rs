@@ -21,6 +21,11 @@ impl Payload {
         Self { airgap_name: format!("airgap-{short}.{}", packing.ending()), k3s, airgap }
     }
 
+    /// SHA-256 of the k3s program, in hexadecimal.
+    pub(crate) fn program_sha256(&self) -> String {
+        hex(&self.k3s)
+    }
+
     /// What every node fetches, by digest.
     pub(crate) fn artifacts(&self, lab: &Lab) -> Vec<k3s_bootstrap::Artifact> {
         let url = |blob: &Blob| format!("https://{}{}", lab.registry_address(), blob.url_path);

@@ -3,8 +3,10 @@
 //! A [`Context`] is a lab with its paths and its provider. [`provision`] brings it up, [`status`] looks at it,
 //! [`destroy`] removes it. Each is one plain function; none believes a file about the state of the world.
 
+mod backup;
 mod bundle;
 mod cluster;
+mod conditions;
 mod context;
 mod destroy;
 mod failure;
@@ -13,6 +15,7 @@ mod images;
 mod journal;
 mod kubeconfig;
 mod kubesphere;
+mod leave;
 mod leftovers;
 mod lock;
 mod machines;
@@ -27,12 +30,16 @@ mod run;
 mod secrets;
 mod sources;
 mod status;
+mod switch;
+mod upgrade;
 
+pub use backup::{Kept, restore, save, snapshots};
 pub use bundle::{Carried, Imported, contents_of_lab, contents_of_lock, import, plan_import};
 pub use context::{Context, Login};
 pub use destroy::destroy;
 pub use failure::{AirlabError, Failure, PROBLEMS};
 pub use kubeconfig::{Place, PlaceError, Wsl, places, trust, users_own};
+pub use leave::{Left, drain, remove, uncordon};
 pub use lock::RunLock;
 pub use plan::{Action, Plan, STEPS, Stage};
 pub use provider::{ClockOwner, Facts, Provider};
@@ -43,3 +50,4 @@ pub use ready::{
 };
 pub use sources::{Source, Sources};
 pub use status::status;
+pub use switch::{Switched, down, up};

@@ -113,7 +113,13 @@ pub(crate) async fn bring_up(
 
 /// Waits for the ready marker over SSH. The console's last line tells people how far the installation is; a machine
 /// that went off, or a foreign host key, ends the wait at once.
-async fn wait_ready(run: &Run<'_>, vmrun: &Vmrun, secrets: &Secrets, node: &Node, vmx: &Path) -> Result<Ssh, Failure> {
+pub(crate) async fn wait_ready(
+    run: &Run<'_>,
+    vmrun: &Vmrun,
+    secrets: &Secrets,
+    node: &Node,
+    vmx: &Path,
+) -> Result<Ssh, Failure> {
     let target = secrets.ssh(node);
     let console = run.files.machine_file(&node.name, "serial0.log");
     let wait = Wait::new(format!("first boot of {}", node.name), INSTALL).every(Duration::from_millis(300));

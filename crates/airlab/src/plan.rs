@@ -174,7 +174,8 @@ impl Planner<'_> {
             "clocks" => self.on_nodes(|_| true, "measure the clock against the registry's Date header"),
             "server" => self.on_nodes(
                 |n| n.role == Role::Server,
-                "cluster CAs, config.yaml, registries.yaml, k3s and air-gap images from the registry, start k3s",
+                "cluster CAs, config.yaml, registries.yaml, k3s and air-gap images from the registry, start k3s; one server \
+                 after the other; where another k3s runs: snapshot, then node by node",
             ),
             "agents" => self.on_nodes(
                 |n| n.role == Role::Agent,

@@ -19,7 +19,9 @@ use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Facts, Failure, Sources, bundle, cluster, kubeconfig, leftovers, machines, power};
+use crate::{
+    AirlabError, Context, Facts, Failure, Sources, bundle, cluster, conditions, kubeconfig, leftovers, machines, power,
+};
 
 /// Longest time from the start of the last k3s to every node Ready.
 const READY: Duration = Duration::from_secs(15 * 60);
@@ -153,17 +155,9 @@ pub async fn provision(
     }
 
     // Tokens and authorities are known beforehand: agents fetch and start while the server does; k3s waits by itself.
-    let servers_only = until == Some("server");
-    let starts = live.iter().filter(|node| !servers_only || node.node.role == Role::Server).map(|node| {
-        let step = if node.node.role == Role::Server { "server" } else { "agents" };
-        let name = format!("{step}/{}", node.node.name);
-        let (run, secrets, payload, vmrun) = (&run, &secrets, &payload, &vmrun);
-        async move {
-            let work = cluster::ensure(run, secrets, payload, node, sink);
-            run.step(&name, power::while_on(run, vmrun, &[&node.node], power::LOOK, work)).await
-        }
-    });
-    try_join_all(starts).await?;
+    let wanted = |node: &Live| until != Some("server") || node.node.role == Role::Server;
+    let live: Vec<Live> = live.into_iter().filter(wanted).collect();
+    cluster::ensure_all(&run, &vmrun, &secrets, &payload, &live).await?;
     if let Some(end) = last("server").or_else(|| last("agents")) {
         return Ok(end);
     }
@@ -175,11 +169,14 @@ pub async fn provision(
 
     let ready = async {
         let cluster = Cluster::new(&kubeconfig::inside(context)?).await?;
-        let nodes = cluster.wait_ready(&cluster::names(&live), READY, sink).await?;
-        Ok(nodes)
+        for node in cluster.let_back().await? {
+            run.changed(format!("{node}: takes pods again, after an upgrade that had broken off"));
+        }
+        let conditions = cluster.wait_conditions(&conditions::expected(lab, files), READY, sink).await?;
+        Ok((cluster.nodes().await?, conditions))
     };
     let machines: Vec<&lab::Node> = lab.nodes.iter().collect();
-    let nodes = run.step("ready", power::while_on(&run, &vmrun, &machines, power::LOOK, ready)).await?;
+    let (nodes, conditions) = run.step("ready", power::while_on(&run, &vmrun, &machines, power::LOOK, ready)).await?;
     let mut console = None;
     if let Some(wanted) = lab.kubesphere.as_ref().zip(chart).filter(|_| until != Some("ready")) {
         let work = crate::kubesphere::ensure(&run, context, facts, &live, wanted, sink);
@@ -204,6 +201,7 @@ pub async fn provision(
         changed: changes.len(),
         changes,
         nodes: rows.collect(),
+        conditions,
         kubeconfig: files.kubeconfig(),
         context: lab.name.clone(),
         registry: lab.registry_address(),
@@ -269,7 +267,7 @@ async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
 /// Measures every node's clock before k3s may start there. One that is off, after a suspension for instance, is put right
 /// where it is the node's own; unless it is this host's clock, and so the registry's, that is wrong: that one is told, and
 /// not followed.
-async fn clocks(run: &Run<'_>, secrets: &Secrets, live: &[Live]) -> Result<(), Failure> {
+pub(crate) async fn clocks(run: &Run<'_>, secrets: &Secrets, live: &[Live]) -> Result<(), Failure> {
     let measured = join_all(live.iter().map(|node| timesync::measure(&node.ssh))).await;
     let own = measured.iter().flatten().filter(|clock| clock.clock == timesync::Whose::Own);
     let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();

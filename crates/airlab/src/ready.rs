@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use k3s_bootstrap::Condition;
 use serde::Serialize;
 
 use crate::ClockOwner;
@@ -43,6 +44,8 @@ pub struct Ready {
     pub changes: Vec<String>,
     /// The cluster's nodes as its API shows them.
     pub nodes: Vec<ReadyNode>,
+    /// What the cluster showed.
+    pub conditions: Vec<Condition>,
     /// The lab's own kubeconfig; it is also merged into the user's.
     pub kubeconfig: PathBuf,
     /// The context's name in it.
@@ -103,6 +106,8 @@ pub struct Status {
     pub healthy: bool,
     /// Every node of the lab file.
     pub nodes: Vec<NodeStatus>,
+    /// What a Ready cluster shows, each with why it does not.
+    pub conditions: Vec<Condition>,
     /// The golden machines that nodes are clones of, in words; none where every node was installed by itself.
     pub golden: Vec<String>,
     /// The registry.

@@ -13,18 +13,22 @@ use crate::provision::clock_words;
 use crate::ready::{Finding, NodeState, NodeStatus, RegistryStatus, Status};
 use crate::registry::Registry;
 use crate::secrets::Secrets;
-use crate::{ClockOwner, Context, Facts, Failure, golden, kubeconfig, machines};
+use crate::{ClockOwner, Context, Facts, Failure, conditions, golden, kubeconfig, machines};
 
-/// Looks at a lab from inside its network.
-pub async fn status(context: &Context, facts: &Facts) -> Result<Status, Failure> {
+/// Looks at a lab from inside its network. Unless it is to be `quick`, short-lived pods run on every node for the
+/// conditions that need them.
+pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Status, Failure> {
     let (lab, files) = (&context.lab, &context.files);
     let secrets = Secrets::load(lab, files)?;
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
     let api = async {
         let text = kubeconfig::inside(context)?;
         let cluster = Cluster::new(&text).await.map_err(Failure::from)?;
-        let (nodes, troubles) = tokio::try_join!(cluster.nodes(), cluster.troubles())?;
-        Ok::<_, Failure>((nodes, troubles))
+        let expected = if quick { conditions::by_api(lab) } else { conditions::expected(lab, files) };
+        let conditions = cluster.conditions(&expected).await;
+        let cluster = cluster.answering(&expected).await.unwrap_or(cluster);
+        let seen = tokio::try_join!(cluster.nodes(), cluster.troubles()).map_err(Failure::from);
+        Ok::<_, Failure>((conditions, seen))
     };
     let vmrun = context.provider.vmrun();
     let power = join_all(lab.nodes.iter().map(|n| {
@@ -49,6 +53,7 @@ pub async fn status(context: &Context, facts: &Facts) -> Result<Status, Failure>
             format!("the registry {} does not answer: {}; new images cannot be pulled", registry.address, registry.why);
         findings.push(Finding { id: "AL-STA-002", what });
     }
+    let (conditions, api) = api.unwrap_or_else(|failure| (Vec::new(), Err(failure)));
     let (seen, troubles) = match api {
         Ok(pair) => pair,
         Err(failure) => {
@@ -62,6 +67,10 @@ pub async fn status(context: &Context, facts: &Facts) -> Result<Status, Failure>
             (Vec::new(), Vec::new())
         }
     };
+    // Nodes that are not Ready are told of one by one, and pods that do not run too.
+    for broken in conditions.iter().filter(|c| c.is_broken() && c.name != "nodes") {
+        findings.push(Finding { id: "AL-STA-007", what: format!("not shown: {}: {}", broken.what, broken.detail) });
+    }
     let mut nodes = Vec::new();
     let mut clocks = Vec::new();
     for ((node, power), login) in lab.nodes.iter().zip(power).zip(logins) {
@@ -106,7 +115,16 @@ pub async fn status(context: &Context, facts: &Facts) -> Result<Status, Failure>
     }
     let golden = golden_machines(context, &vmrun, &mut findings).await?;
     let clock = all_clocks(facts, &clocks, &mut findings);
-    Ok(Status { lab: lab.name.clone(), healthy: findings.is_empty(), nodes, golden, registry, clock, findings })
+    Ok(Status {
+        lab: lab.name.clone(),
+        healthy: findings.is_empty(),
+        nodes,
+        conditions,
+        golden,
+        registry,
+        clock,
+        findings,
+    })
 }
 
 /// The golden machines that nodes are clones of: a clone's disk is of no use without them.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod};
+use k8s_openapi::api::core::v1::{ContainerStatus, Node, Pod, Secret};
 use kube::api::{Api, DeleteParams, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -10,19 +10,19 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use steps::{Sink, Wait, wait_for};
 
-use crate::K3sError;
 use crate::problem::chain;
+use crate::{K3sError, probe};
 
 /// A client of one cluster's API. It never goes through a proxy: a lab is not behind one.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    url: String,
+    config: Config,
 }
 
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cluster({})", self.url)
+        write!(f, "Cluster({})", self.config.cluster_url)
     }
 }
 
@@ -35,6 +35,8 @@ pub struct NodeStatus {
     pub roles: Vec<String>,
     /// Whether its kubelet says it can run pods.
     pub ready: bool,
+    /// Whether new pods are kept off it: it is being drained.
+    pub cordoned: bool,
     /// Why not: the condition's reason and message. Empty when ready.
     pub reason: String,
     /// Version of its kubelet.
@@ -75,11 +77,21 @@ impl Cluster {
             .await
             .map_err(|e| bad(Box::new(e)))?;
         config.proxy_url = None;
+        // a refusal is an answer: who waits for another asks again by himself
+        config.default_retry = false;
         config.connect_timeout = Some(CALL);
         config.read_timeout = Some(Duration::from_secs(60));
-        let url = config.cluster_url.to_string();
-        let client = Client::try_from(config).map_err(|e| bad(Box::new(e)))?;
-        Ok(Self { client, url })
+        let client = Client::try_from(config.clone()).map_err(|e| bad(Box::new(e)))?;
+        Ok(Self { client, config })
+    }
+
+    /// The same cluster and identity through another server, `https://192.168.6.11:6443`.
+    pub fn through(&self, server: &str) -> Result<Self, K3sError> {
+        let bad = |source: Box<dyn std::error::Error + Send + Sync>| K3sError::Kubeconfig { source };
+        let mut config = self.config.clone();
+        config.cluster_url = server.parse().map_err(|e: http::uri::InvalidUri| bad(Box::new(e)))?;
+        let client = Client::try_from(config.clone()).map_err(|e| bad(Box::new(e)))?;
+        Ok(Self { client, config })
     }
 
     /// The client itself, for callers with wishes of their own.
@@ -87,8 +99,8 @@ impl Cluster {
         self.client.clone()
     }
 
-    fn api(&self, doing: &'static str) -> impl FnOnce(kube::Error) -> K3sError + use<> {
-        let url = self.url.clone();
+    pub(crate) fn api(&self, doing: &'static str) -> impl FnOnce(kube::Error) -> K3sError + use<> {
+        let url = self.config.cluster_url.to_string();
         move |source| K3sError::Api { url, doing, source: Box::new(source) }
     }
 
@@ -135,21 +147,27 @@ impl Cluster {
     pub async fn troubles(&self) -> Result<Vec<PodTrouble>, K3sError> {
         let api = Api::<Pod>::all(self.client.clone());
         let list = api.list(&ListParams::default()).await.map_err(self.api("list pods"))?;
-        Ok(list.items.iter().filter_map(pod_trouble).collect())
+        Ok(list.items.iter().filter(|pod| !probe::is_probe(pod)).filter_map(pod_trouble).collect())
     }
 
-    /// Takes a node out of the cluster; false when it was not in it. k3s removes its node password with it.
+    /// Takes a node out of the cluster, and its node password with it; false when it was not in it. With a server's node
+    /// k3s takes its etcd member out too.
     pub async fn forget_node(&self, name: &str) -> Result<bool, K3sError> {
-        let api = Api::<Node>::all(self.client.clone());
-        match api.delete(name, &DeleteParams::default()).await {
+        let gone = |ended: kube::Result<_>| match ended {
             Ok(_) => Ok(true),
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
-            Err(e) => Err(self.api("delete node")(e)),
-        }
+            Err(e) => Err(e),
+        };
+        let nodes = Api::<Node>::all(self.client.clone());
+        let node =
+            gone(nodes.delete(name, &DeleteParams::default()).await.map(drop)).map_err(self.api("delete node"))?;
+        let secrets = Api::<Secret>::namespaced(self.client.clone(), "kube-system");
+        let secret = secrets.delete(&format!("{name}.node-password.k3s"), &DeleteParams::default()).await.map(drop);
+        Ok(gone(secret).map_err(self.api("delete the node's password"))? || node)
     }
 }
 
-fn why_not_ready(name: &str, nodes: &[NodeStatus]) -> Option<String> {
+pub(crate) fn why_not_ready(name: &str, nodes: &[NodeStatus]) -> Option<String> {
     match nodes.iter().find(|n| n.name == name) {
         None => Some(format!("{name} has not joined")),
         Some(node) if !node.ready => Some(format!("{name}: {}", node.reason)),
@@ -175,6 +193,7 @@ fn node_status(node: &Node) -> NodeStatus {
         name: node.metadata.name.clone().unwrap_or_default(),
         roles,
         ready,
+        cordoned: node.spec.as_ref().and_then(|s| s.unschedulable).unwrap_or(false),
         reason: if ready { String::new() } else { reason },
         version: info.kubelet_version,
         internal_ip: internal.map(|a| a.address.clone()).unwrap_or_default(),
@@ -182,6 +201,13 @@ fn node_status(node: &Node) -> NodeStatus {
         os_image: info.os_image,
         kernel: info.kernel_version,
         runtime: info.container_runtime_version,
+    }
+}
+
+impl NodeStatus {
+    /// Whether it runs the control plane.
+    pub fn is_server(&self) -> bool {
+        self.roles.iter().any(|role| ["control-plane", "master", "etcd"].contains(&role.as_str()))
     }
 }
 
@@ -202,7 +228,7 @@ fn bytes(quantity: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(factor)
 }
 
-fn pod_trouble(pod: &Pod) -> Option<PodTrouble> {
+pub(crate) fn pod_trouble(pod: &Pod) -> Option<PodTrouble> {
     /// States a healthy pod passes through.
     const PASSING: [&str; 2] = ["ContainerCreating", "PodInitializing"];
     let status = pod.status.as_ref()?;

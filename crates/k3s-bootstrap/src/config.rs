@@ -26,6 +26,8 @@ pub struct K3sConfig {
     token_file: &'static str,
     disable_default_registry_endpoint: bool,
     resolv_conf: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flannel_iface: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     node_label: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -49,6 +51,8 @@ struct ControlPlane {
     flannel_backend: &'static str,
     embedded_registry: bool,
     write_kubeconfig_mode: &'static str,
+    etcd_snapshot_schedule_cron: String,
+    etcd_snapshot_retention: u32,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     disable: Vec<String>,
     #[serde(skip_serializing_if = "is_false")]
@@ -74,6 +78,8 @@ impl K3sConfig {
             flannel_backend: "host-gw",
             embedded_registry: true,
             write_kubeconfig_mode: "0600",
+            etcd_snapshot_schedule_cron: spec.snapshots.schedule.clone(),
+            etcd_snapshot_retention: spec.snapshots.retention,
             disable: spec.disable.clone(),
             secrets_encryption: spec.secrets_encryption,
         };
@@ -102,6 +108,7 @@ impl K3sConfig {
             token_file: TOKEN,
             disable_default_registry_endpoint: true,
             resolv_conf: RESOLV_CONF,
+            flannel_iface: node.flannel_iface.clone(),
             node_label: node.labels.clone(),
             node_taint: node.taints.clone(),
             kubelet_arg: node.kubelet_args.clone(),

@@ -8,7 +8,7 @@ use steps::{Event, Outcome, Sink, Wait, wait_for};
 
 use crate::files::{FETCH, IMAGES, KUBECONFIG, read_at_start};
 use crate::problem::chain;
-use crate::{AgentSpec, K3sError, Node, ServerSpec, Service, Unit, agent_files, server_files};
+use crate::{AgentSpec, K3sError, Node, ServerSpec, Service, Unit, agent_files, preflight, server_files};
 
 /// What was done on one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub async fn kubeconfig(exec: &dyn Exec) -> Result<SecretString, K3sError> {
     Ok(String::from_utf8_lossy(&out.stdout).into_owned().into())
 }
 
-async fn ensure(
+pub(crate) async fn ensure(
     exec: &dyn Exec,
     node: &Node,
     unit: Unit,
@@ -95,6 +95,7 @@ async fn start_service(
         _ => Some("start"),
     };
     if verb.is_some() || !before.enabled {
+        preflight(exec, node).await?;
         const START: &str = "systemctl daemon-reload && systemctl enable --quiet \"$1\" && \
                              { [ -z \"$2\" ] || systemctl --no-block \"$2\" \"$1\"; }";
         let cmd = Cmd::new("sh").args(["-c", START, "sh", unit.name(), verb.unwrap_or("")]).as_root();

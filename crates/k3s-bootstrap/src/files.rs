@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{AgentSpec, K3sConfig, K3sError, Node, ServerSpec, Unit};
 
+pub(crate) const K3S: &str = "/usr/local/bin/k3s";
 pub(crate) const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 pub(crate) const REGISTRIES: &str = "/etc/rancher/k3s/registries.yaml";
 pub(crate) const RESOLV_CONF: &str = "/etc/rancher/k3s/resolv.conf";

@@ -4,7 +4,20 @@ use machine::ExecError;
 use steps::{Problem, TimedOut};
 
 /// The id of every problem this crate can report, but for those of `machine` and `steps` that it passes on.
-pub const PROBLEMS: &[&str] = &["AL-K3S-001", "AL-K3S-002", "AL-K3S-003", "AL-K3S-004", "AL-K3S-005"];
+pub const PROBLEMS: &[&str] = &[
+    "AL-K3S-001",
+    "AL-K3S-002",
+    "AL-K3S-003",
+    "AL-K3S-004",
+    "AL-K3S-005",
+    "AL-K3S-006",
+    "AL-K3S-007",
+    "AL-K3S-008",
+    "AL-K3S-009",
+    "AL-K3S-010",
+    "AL-K3S-011",
+    "AL-K3S-012",
+];
 
 /// An operation on a node or the cluster failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +73,62 @@ pub enum K3sError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// The node has no default route: k3s would not start.
+    #[error("{node}: no default route")]
+    NoRoute {
+        /// The node.
+        node: String,
+    },
+    /// The resolver for pods is one that only this node itself can reach.
+    #[error("{node}: {address} cannot be a resolver for pods")]
+    Resolver {
+        /// The node.
+        node: String,
+        /// What was to be its resolver.
+        address: String,
+    },
+    /// A server may not leave: the datastore would lose its majority.
+    #[error("{node} may not leave: {up} of {servers} servers are up")]
+    Quorum {
+        /// The server.
+        node: String,
+        /// How many servers there are when its turn comes.
+        servers: usize,
+        /// How many of them are up.
+        up: usize,
+    },
+    /// Pods on the node would not come back elsewhere.
+    #[error("{node}: nothing would bring {pods} back")]
+    Unmanaged {
+        /// The node.
+        node: String,
+        /// `namespace/pod`, with commas.
+        pods: String,
+    },
+    /// A snapshot was not saved, or not read back.
+    #[error("{node}: snapshot: {last}")]
+    Snapshot {
+        /// The server.
+        node: String,
+        /// The last line of what k3s said.
+        last: String,
+    },
+    /// There is no such snapshot.
+    #[error("no snapshot {name}")]
+    NoSnapshot {
+        /// What was asked for.
+        name: String,
+        /// Those there are.
+        known: String,
+    },
+    /// New certificates were not made.
+    #[error("{node}: certificates: {last}")]
+    Certificates {
+        /// The node.
+        node: String,
+        /// The last line of what k3s said.
+        last: String,
+    },
 }
 
 /// An error and its causes in one line.
@@ -86,6 +155,13 @@ impl Problem for K3sError {
             Self::Yaml { .. } => "AL-K3S-003",
             Self::Kubeconfig { .. } => "AL-K3S-004",
             Self::Api { .. } => "AL-K3S-005",
+            Self::NoRoute { .. } => "AL-K3S-006",
+            Self::Resolver { .. } => "AL-K3S-007",
+            Self::Quorum { .. } => "AL-K3S-008",
+            Self::Unmanaged { .. } => "AL-K3S-009",
+            Self::Snapshot { .. } => "AL-K3S-010",
+            Self::NoSnapshot { .. } => "AL-K3S-011",
+            Self::Certificates { .. } => "AL-K3S-012",
         }
     }
 
@@ -97,7 +173,16 @@ impl Problem for K3sError {
             Self::ServiceFailed { node, unit, last } => {
                 vec![("node", node.clone()), ("unit", unit.clone()), ("last", last.clone())]
             }
-            Self::Yaml { node, .. } => vec![("node", node.clone())],
+            Self::Yaml { node, .. } | Self::NoRoute { node } => vec![("node", node.clone())],
+            Self::Resolver { node, address } => vec![("node", node.clone()), ("address", address.clone())],
+            Self::Quorum { node, servers, up } => {
+                vec![("node", node.clone()), ("servers", servers.to_string()), ("up", up.to_string())]
+            }
+            Self::Unmanaged { node, pods } => vec![("node", node.clone()), ("pods", pods.clone())],
+            Self::Snapshot { node, last } | Self::Certificates { node, last } => {
+                vec![("node", node.clone()), ("last", last.clone())]
+            }
+            Self::NoSnapshot { name, known } => vec![("name", name.clone()), ("known", known.clone())],
             Self::Kubeconfig { source } => vec![("reason", chain(source.as_ref()))],
             Self::Api { url, doing, source } => {
                 vec![("url", url.clone()), ("doing", (*doing).to_owned()), ("reason", chain(source))]

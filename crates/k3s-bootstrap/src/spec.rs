@@ -41,6 +41,8 @@ pub struct Node {
     pub ip: Ipv4Addr,
     /// A resolver that pods may use; routable, never loopback.
     pub resolver: Ipv4Addr,
+    /// Network interface of the pods' routes; that of `ip` where k3s shall find it.
+    pub flannel_iface: Option<String>,
     /// `key=value`.
     pub labels: Vec<String>,
     /// `key=value:Effect`.
@@ -67,6 +69,7 @@ impl Node {
             name: name.into(),
             ip,
             resolver: Ipv4Addr::new(a, b, c, 1),
+            flannel_iface: None,
             labels: Vec::new(),
             taints: Vec::new(),
             kubelet_args: Vec::new(),
@@ -88,6 +91,22 @@ pub struct ClusterCaFile {
     pub content: SecretString,
 }
 
+/// When k3s saves its datastore by itself, and how many of these snapshots it keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotPolicy {
+    /// Five fields of cron.
+    pub schedule: String,
+    /// The newest of this many stay.
+    pub retention: u32,
+}
+
+impl Default for SnapshotPolicy {
+    /// k3s's own: at midnight and noon, five are kept.
+    fn default() -> Self {
+        Self { schedule: "0 */12 * * *".into(), retention: 5 }
+    }
+}
+
 /// A server (control plane).
 #[derive(Debug, Clone)]
 pub struct ServerSpec {
@@ -103,8 +122,10 @@ pub struct ServerSpec {
     pub cluster_ca: Vec<ClusterCaFile>,
     /// `https://ADDRESS:6443` of a server to join. `None`: this server begins the cluster, with embedded etcd.
     pub join: Option<String>,
-    /// Packaged components to leave out: `traefik`, `servicelb`, ...
+    /// Packaged components to leave out: `traefik`, `servicelb`, `coredns`, `metrics-server`, `local-storage`.
     pub disable: Vec<String>,
+    /// When k3s saves its datastore by itself, and how many it keeps.
+    pub snapshots: SnapshotPolicy,
     /// Encrypt Secrets in the datastore; decided at the first start.
     pub secrets_encryption: bool,
     /// Refuse kernel settings other than the kubelet's own.
@@ -122,6 +143,7 @@ impl ServerSpec {
             cluster_ca: Vec::new(),
             join: None,
             disable: Vec::new(),
+            snapshots: SnapshotPolicy::default(),
             secrets_encryption: false,
             protect_kernel_defaults: false,
         }

@@ -1,7 +1,8 @@
 //! Every key a lab file may hold, and the closest one to a misspelt key.
 
 pub(crate) const TOP: &[&str] =
-    &["name", "network", "vm", "registry", "artifacts", "versions", "node", "kubeconfig", "kubesphere"];
+    &["name", "network", "vm", "registry", "artifacts", "versions", "k3s", "node", "kubeconfig", "kubesphere"];
+pub(crate) const K3S: &[&str] = &["disable", "snapshot_schedule", "snapshot_retention"];
 pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
 pub(crate) const VM: &[&str] =
     &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "vmx"];

@@ -4,6 +4,7 @@
 //! Libraries never see this crate: `airlab` turns a `Lab` into the small specification each of them takes.
 
 mod cidr;
+mod edit;
 mod flaw;
 mod keys;
 mod layout;
@@ -12,11 +13,12 @@ mod read;
 mod sample;
 
 pub use cidr::Cidr;
+pub use edit::{NewNode, with_node, without_node};
 pub use flaw::{Flaw, FlawKind, LabError, PROBLEMS};
 pub use keys::own_vmx_key;
 pub use layout::Layout;
 pub use model::{
-    Artifacts, Create, DiskFormat, Firmware, KubeSphere, Lab, Mode, Network, Node, Provider, Registry, RegistryHost,
-    RegistryKind, Role, Versions, Vm,
+    Artifacts, Create, DiskFormat, Firmware, K3s, KubeSphere, Lab, Mode, Network, Node, Provider, Registry,
+    RegistryHost, RegistryKind, Role, Versions, Vm,
 };
 pub use sample::{DEMO, DESKTOP};

@@ -23,6 +23,8 @@ pub struct Lab {
     pub artifacts: Artifacts,
     /// What is installed.
     pub versions: Versions,
+    /// How k3s is set up.
+    pub k3s: K3s,
     /// The nodes, in the order of the file; at least one server.
     pub nodes: Vec<Node>,
     /// The kubeconfig to merge into; the user's own where absent.
@@ -46,6 +48,11 @@ impl Lab {
     /// The server that starts the cluster: the first node with the role `server`.
     pub fn first_server(&self) -> &Node {
         self.nodes.iter().find(|n| n.role == Role::Server).unwrap_or(&self.nodes[0])
+    }
+
+    /// All servers, in the order of the file.
+    pub fn servers(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|n| n.role == Role::Server)
     }
 
     /// The node of this name.
@@ -233,6 +240,22 @@ pub struct Versions {
     pub k3s: String,
 }
 
+/// How k3s is set up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct K3s {
+    /// Packaged components to leave out.
+    pub disable: Vec<String>,
+    /// When the datastore is saved: five fields of cron.
+    pub snapshot_schedule: String,
+    /// How many of these snapshots each server keeps.
+    pub snapshot_retention: u32,
+}
+
+impl K3s {
+    /// The packaged components that can be left out.
+    pub const COMPONENTS: [&str; 5] = ["coredns", "local-storage", "metrics-server", "servicelb", "traefik"];
+}
+
 /// What a node is in the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -265,6 +288,11 @@ pub struct Node {
 }
 
 impl Node {
+    /// Where its API is, if it is a server: `https://192.168.6.10:6443`.
+    pub fn api(&self) -> String {
+        format!("https://{}:6443", self.address)
+    }
+
     /// The MAC address a node has when the file names none: third and last octet of its address in VMware's range.
     pub(crate) fn mac_for(address: Ipv4Addr) -> String {
         let [_, _, third, last] = address.octets();

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::model::{
-    Artifacts, Create, DiskFormat, Firmware, KubeSphere, Mode, Network, Node, Provider, Role, Versions, Vm,
+    Artifacts, Create, DiskFormat, Firmware, K3s, KubeSphere, Mode, Network, Node, Provider, Role, Versions, Vm,
 };
 use crate::{Cidr, Flaw, FlawKind, Lab, LabError, keys};
 
@@ -180,10 +180,22 @@ impl Reader<'_> {
             ubuntu: self.text(section, "ubuntu").unwrap_or_else(|| "22.04.5".into()),
             k3s: self.text(section, "k3s").unwrap_or_else(|| "v1.33.4-rc1+k3s1".into()),
         };
+        let k3s = self.k3s(top);
         let kubeconfig = self.text(top, "kubeconfig").map(PathBuf::from);
         let nodes = self.nodes(top, network.cidr);
         let kubesphere = self.kubesphere(top);
-        Some(Lab { name: name?, network, vm, registry, artifacts: artifacts?, versions, nodes, kubeconfig, kubesphere })
+        Some(Lab {
+            name: name?,
+            network,
+            vm,
+            registry,
+            artifacts: artifacts?,
+            versions,
+            k3s,
+            nodes,
+            kubeconfig,
+            kubesphere,
+        })
     }
 
     /// A chart asks for it, and `enabled = false` says no all the same.
@@ -345,6 +357,27 @@ impl Reader<'_> {
         let k3s_sha256 = self.sha256(section, "k3s_sha256");
         let airgap_sha256 = self.sha256(section, "airgap_sha256");
         Some(Artifacts::Files { iso: iso?, iso_sha256, k3s: k3s?, k3s_sha256, airgap: airgap?, airgap_sha256, images })
+    }
+
+    fn k3s(&mut self, top: Section<'_, '_>) -> K3s {
+        let section = self.section(top, "k3s", keys::K3S);
+        let disable = self.texts(section, "disable");
+        if disable.iter().any(|name| !K3s::COMPONENTS.contains(&name.as_str()))
+            && let Some(value) = section.table.and_then(|t| t.get("disable"))
+        {
+            self.bad(section, "disable", value, &format!("a list of some of {}", K3s::COMPONENTS.join(", ")));
+        }
+        let wanted = "five fields of cron, such as \"0 */12 * * *\"";
+        let schedule = self.parsed(section, "snapshot_schedule", wanted, |s| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || "*/,- ".contains(c);
+            (s.split_whitespace().count() == 5 && s.chars().all(plain)).then(|| s.to_owned())
+        });
+        let retention = self.number(section, "snapshot_retention", 1..=1000, 5);
+        K3s {
+            disable,
+            snapshot_schedule: schedule.unwrap_or_else(|| "0 */12 * * *".into()),
+            snapshot_retention: u32::try_from(retention).unwrap_or(5),
+        }
     }
 
     fn nodes(&mut self, top: Section<'_, '_>, cidr: Cidr) -> Vec<Node> {

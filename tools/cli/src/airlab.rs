@@ -2,11 +2,14 @@
 
 mod bundle;
 mod config;
+mod etcd;
 mod host;
 mod lab_args;
 mod network;
+mod node;
 mod provision;
 mod sources;
+mod switch;
 mod talk;
 
 use std::process::ExitCode;
@@ -25,7 +28,8 @@ use lab_args::{LabArgs, Real};
   airlab provision                      the lab of ./airlab.toml, or the built-in demo
   airlab bundle create lab-1 --key my.key --to /media/stick
   airlab provision --bundle /media/stick --trust my.key.pub
-  airlab status --output json           nodes, registry, clocks
+  airlab status --output json           nodes, what the cluster shows, registry, clocks
+  airlab down; airlab up                the whole lab off and on again, in order
   airlab ssh master -- sudo k3s kubectl get nodes
   airlab destroy --yes                  everything it made, nothing else")]
 struct Args {
@@ -56,6 +60,29 @@ enum Verb {
     Status {
         #[command(flatten)]
         lab: LabArgs,
+        /// Run no pods: what needs them is not looked at
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Switch a provisioned lab on, also after the desktop was restarted: registry, servers, clocks, agents, Ready
+    Up {
+        #[command(flatten)]
+        lab: LabArgs,
+    },
+    /// Switch the whole lab off, agents first; disks and keys stay
+    Down {
+        #[command(flatten)]
+        lab: LabArgs,
+    },
+    /// Add, remove, rebuild and drain nodes
+    Node {
+        #[command(subcommand)]
+        verb: node::Verb,
+    },
+    /// Save the cluster's datastore, list what was saved, and go back to it
+    Etcd {
+        #[command(subcommand)]
+        verb: etcd::Verb,
     },
     /// Remove the lab: machines, network, registry, keys, its kubeconfig entries
     Destroy {
@@ -114,7 +141,11 @@ async fn run(ui: &std::sync::Arc<crate::Ui>, verb: Verb) -> Ended {
         Verb::Provision { lab, real, until, plan: false, yes: _ } => {
             provision::provision(ui, &lab, &real, until.as_deref()).await
         }
-        Verb::Status { lab } => provision::status(ui, &lab).await,
+        Verb::Status { lab, quick } => provision::status(ui, &lab, quick).await,
+        Verb::Up { lab } => switch::up(ui, &lab).await,
+        Verb::Down { lab } => switch::down(ui, &lab).await,
+        Verb::Node { verb } => node::run(ui, verb).await,
+        Verb::Etcd { verb } => etcd::run(ui, verb).await,
         Verb::Destroy { lab, yes } => provision::destroy(ui, &lab, yes).await,
         Verb::Ssh { node, lab, command } => talk::ssh(&lab, &node, &command),
         Verb::Run { lab, command } => talk::run(&lab, &command),

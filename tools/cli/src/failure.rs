@@ -5,7 +5,7 @@ use std::fmt;
 use steps::Problem;
 
 /// Ids of the problems that belong to the tools themselves.
-pub(crate) const PROBLEMS: &[&str] = &["AL-CLI-001", "AL-CLI-002", "AL-CLI-003", "AL-CLI-004"];
+pub(crate) const PROBLEMS: &[&str] = &["AL-CLI-001", "AL-CLI-002", "AL-CLI-003", "AL-CLI-004", "AL-CLI-005"];
 
 /// Any [`Problem`], boxed so that `?` turns every library's error into it.
 pub struct Failure(Box<dyn Problem>);
@@ -107,5 +107,29 @@ impl Problem for Declined {
 
     fn args(&self) -> Vec<(&'static str, String)> {
         vec![("name", self.name.clone())]
+    }
+}
+
+/// A lab file was to be changed, and is not one that can be.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {why}")]
+pub(crate) struct LabFile {
+    file: String,
+    why: String,
+}
+
+impl LabFile {
+    pub(crate) fn new(file: &std::path::Path, why: String) -> Self {
+        Self { file: file.display().to_string(), why }
+    }
+}
+
+impl Problem for LabFile {
+    fn id(&self) -> &'static str {
+        "AL-CLI-005"
+    }
+
+    fn args(&self) -> Vec<(&'static str, String)> {
+        vec![("file", self.file.clone()), ("why", self.why.clone())]
     }
 }

@@ -21,6 +21,7 @@
 pub mod airlab;
 mod catalogue;
 pub mod cloudinit;
+mod conditions;
 pub mod envcheck;
 pub mod exit;
 mod explain;

@@ -39,6 +39,7 @@ impl FakeNode {
         put("sudo", SUDO);
         put("systemctl", SYSTEMCTL);
         put("journalctl", "#!/bin/sh\necho 'level=fatal msg=\"no default routes found\"'\n");
+        put("ip", "#!/bin/sh\n[ -e \"$FAKE/no-route\" ] || echo 'default via 192.168.6.1 dev ens33'\n");
         Self { dir }
     }
 

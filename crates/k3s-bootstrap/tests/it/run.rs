@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use k3s_bootstrap::{AgentSpec, Artifact, K3sError, Node, ensure_agent};
+use k3s_bootstrap::{AgentSpec, Artifact, K3sError, Node, Standing, ensure_agent, save_snapshot, snapshots};
 use steps::{Problem, Silent};
 
 use crate::fake::FakeNode;
@@ -49,6 +49,47 @@ async fn a_service_that_does_not_stay_up_is_named_with_its_last_words() {
     let error = ensure_agent(&node, &spec(), &Silent).await.unwrap_err();
     assert!(matches!(error, K3sError::ServiceFailed { .. }), "{error:?}");
     assert!(error.args().iter().any(|(_, value)| value.contains("no default routes found")), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_node_without_a_default_route_or_with_a_resolver_of_its_own_is_refused_before_the_start() {
+    let node = FakeNode::new();
+    node.set("no-route", "");
+    let error = ensure_agent(&node, &spec(), &Silent).await.unwrap_err();
+    assert_eq!((error.id(), node.log().as_str()), ("AL-K3S-006", ""));
+    let node = FakeNode::new();
+    let mut spec = spec();
+    spec.node.resolver = "127.0.0.53".parse().unwrap();
+    let error = ensure_agent(&node, &spec, &Silent).await.unwrap_err();
+    assert_eq!((error.id(), node.log().as_str()), ("AL-K3S-007", ""));
+}
+
+#[tokio::test]
+async fn a_node_says_through_which_server_it_came() {
+    let node = FakeNode::new();
+    assert_eq!(Standing::look(&node).await.unwrap(), Standing::default());
+    ensure_agent(&node, &spec(), &Silent).await.unwrap();
+    std::fs::create_dir_all(node.at("/var/lib/rancher/k3s/agent")).unwrap();
+    std::fs::write(node.at("/var/lib/rancher/k3s/agent/client-kubelet.crt"), "x").unwrap();
+    let standing = Standing::look(&node).await.unwrap();
+    assert_eq!((standing.joined.as_deref(), standing.member), (Some("https://192.168.6.10:6443"), true));
+}
+
+#[tokio::test]
+async fn snapshots_are_listed_by_age_and_a_save_that_leaves_none_is_an_error() {
+    let node = FakeNode::new();
+    assert_eq!(snapshots(&node).await.unwrap(), []);
+    let folder = node.at("/var/lib/rancher/k3s/server/db/snapshots");
+    let k3s = "#!/bin/sh\n[ \"$4\" = broken ] && { echo 'level=fatal msg=\"no space left\"' >&2; exit 1; }\n\
+               mkdir -p FOLDER && echo data > FOLDER/$4-master-1\n";
+    let k3s = k3s.replace("FOLDER", &folder.display().to_string());
+    machine::write_file(&node.at("/usr/local/bin/k3s"), k3s.as_bytes(), 0o755).unwrap();
+    let saved = save_snapshot(&node, "before").await.unwrap();
+    assert_eq!((saved.name.as_str(), saved.bytes), ("before-master-1", 5));
+    assert_eq!(snapshots(&node).await.unwrap(), [saved]);
+    let error = save_snapshot(&node, "broken").await.unwrap_err();
+    assert_eq!(error.id(), "AL-K3S-010");
+    assert!(error.args()[1].1.contains("no space left"), "{error:?}");
 }
 
 #[tokio::test]

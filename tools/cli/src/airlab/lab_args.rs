@@ -8,6 +8,7 @@ use lab::{Artifacts, Lab};
 use steps::Problem;
 
 use crate::Failure;
+use crate::failure::LabFile;
 
 /// The lab file and the word for the provider.
 #[derive(Debug, Clone, Args)]
@@ -21,11 +22,27 @@ pub(super) struct LabArgs {
 }
 
 impl LabArgs {
+    fn file(&self) -> Option<PathBuf> {
+        let usual = PathBuf::from("airlab.toml");
+        self.lab.clone().or_else(|| usual.exists().then_some(usual))
+    }
+
+    /// The lab file and its text, for commands that write into it.
+    pub(super) fn text(&self) -> Result<(PathBuf, String), Failure> {
+        let Some(file) = self.file() else {
+            let why =
+                "there is none: this is the built-in demo lab. `airlab config sample --demo > airlab.toml` makes one";
+            return Err(LabFile::new(Path::new("airlab.toml"), why.into()).into());
+        };
+        let doing = format!("reading {}", file.display());
+        let text = std::fs::read_to_string(&file).map_err(|e| Failure::system(doing, e))?;
+        Ok((file, text))
+    }
+
     /// The lab with its paths and its provider.
     pub(super) fn context(&self) -> Result<Context, Failure> {
-        let lab = match &self.lab {
-            Some(file) => Lab::load(file)?,
-            None if Path::new("airlab.toml").exists() => Lab::load(Path::new("airlab.toml"))?,
+        let lab = match self.file() {
+            Some(file) => Lab::load(&file)?,
             None => Lab::parse(Path::new("labs/demo.toml"), lab::DEMO)?,
         };
         let here = std::env::current_dir().map_err(|e| Failure::system("looking where we are", e))?;

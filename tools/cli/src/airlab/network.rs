@@ -2,11 +2,12 @@
 
 use std::fs::File;
 
-use airlab::{Context, Facts};
+use airlab::{Context, Facts, RunLock};
 use machine::{Cmd, Local};
 
 use super::lab_args::stopped;
 use crate::Failure;
+use crate::tool::Ended;
 
 /// Set for this program when it runs inside the lab's network.
 const INSIDE: &str = "AIRLAB_INSIDE";
@@ -52,4 +53,18 @@ pub(super) fn prefixed(facts: &Facts, program: std::ffi::OsString) -> Cmd {
 /// The facts of a lab that is up.
 pub(super) fn facts(context: &Context) -> Result<Facts, Failure> {
     context.facts().map_err(stopped)
+}
+
+/// Does the work inside the lab's network, which must be up. `command` is what the lab's lock is taken for, where the work
+/// changes something.
+pub(super) async fn within(context: &Context, command: Option<&str>, work: impl AsyncFnOnce(&Facts) -> Ended) -> Ended {
+    let lock = match command {
+        Some(command) if !inside() => Some(context.lock(command).map_err(stopped)?),
+        _ => None,
+    };
+    let facts = facts(context)?;
+    match again(&facts)? {
+        Some(cmd) => become_it(&cmd, lock.map(RunLock::into_file)),
+        None => work(&facts).await,
+    }
 }

@@ -10,9 +10,10 @@ use artifacts::Verdicts;
 use steps::{Event, Outcome, Sink, Timeline};
 
 use super::lab_args::{LabArgs, Real, stopped};
+use super::node::Rebuild;
 use super::{network, sources};
 use crate::tool::Ended;
-use crate::{Failure, Ui, exit, table};
+use crate::{Failure, Ui, conditions, exit, table};
 
 /// Prints the plan; looks at nothing but the lab file.
 pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
@@ -26,10 +27,19 @@ pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
 /// Brings the lab up. The host is checked, the lock taken and the network brought up first; then this program goes on
 /// inside the lab's network.
 pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: Option<&str>) -> Ended {
+    bring_up(ui, args, real, until, None).await
+}
+
+/// The same after a node was removed.
+pub(super) async fn again(ui: &Arc<Ui>, args: &LabArgs, real: &Real, rebuild: &Rebuild) -> Ended {
+    bring_up(ui, args, real, None, Some(rebuild)).await
+}
+
+async fn bring_up(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: Option<&str>, rebuild: Option<&Rebuild>) -> Ended {
     let context = real.applied(args.context()?);
     if let Some(sources) = sources::handed_on().filter(|_| network::inside()) {
         let facts = network::facts(&context)?;
-        return work(ui, &context, &facts, &sources, until).await;
+        return work(ui, &context, &facts, &sources, until, rebuild).await;
     }
     ui.expect("provision-parts", Timeline::new([], 2));
     super::host::check(ui, &context)?;
@@ -55,7 +65,7 @@ pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: 
     ui.finished();
     match network::again(&facts)? {
         Some(cmd) => network::become_it(&sources::hand_on(cmd, &sources)?, Some(lock.into_file())),
-        None => work(ui, &context, &facts, &sources, until).await,
+        None => work(ui, &context, &facts, &sources, until, rebuild).await,
     }
 }
 
@@ -84,7 +94,17 @@ async fn files(ui: &Arc<Ui>, context: &Context, real: &Real) -> Result<(Sources,
     made.await.map_err(|e| Failure::system("making the lab's files", e.into()))?
 }
 
-async fn work(ui: &Ui, context: &Context, facts: &Facts, sources: &Sources, until: Option<&str>) -> Ended {
+async fn work(
+    ui: &Ui,
+    context: &Context,
+    facts: &Facts,
+    sources: &Sources,
+    until: Option<&str>,
+    rebuild: Option<&Rebuild>,
+) -> Ended {
+    if let Some(Rebuild { node, how }) = rebuild {
+        airlab::remove(context, std::slice::from_ref(node), how, ui as &dyn Sink).await.map_err(stopped)?;
+    }
     let usual = Timeline::new(
         [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],
         80,
@@ -127,6 +147,7 @@ fn ready_text(ready: &Ready) -> String {
         })
         .collect();
     let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "KUBERNETES", "MEMORY", "SYSTEM"], &rows);
+    text.push_str(&format!("\n{}", conditions::text(&ready.conditions)));
     text.push_str(&format!("\nkubectl     --kubeconfig {} get nodes\n", ready.kubeconfig.display()));
     text.push_str(&format!("api         {}\n", ready.api));
     text.push_str(&format!("registry    {}\n", ready.registry));
@@ -143,13 +164,13 @@ fn ready_text(ready: &Ready) -> String {
 }
 
 /// Says how the lab is.
-pub(super) async fn status(ui: &Ui, args: &LabArgs) -> Ended {
+pub(super) async fn status(ui: &Ui, args: &LabArgs, quick: bool) -> Ended {
     let context = args.context()?;
     let facts = network::facts(&context)?;
     if let Some(cmd) = network::again(&facts)? {
         return network::become_it(&cmd, None);
     }
-    let status = airlab::status(&context, &facts).await.map_err(stopped)?;
+    let status = airlab::status(&context, &facts, quick).await.map_err(stopped)?;
     ui.result(&status, status_text)?;
     Ok(if status.healthy { exit::OK } else { exit::CLUSTER })
 }
@@ -161,6 +182,7 @@ fn status_text(status: &Status) -> String {
         .map(|n| [n.name.clone(), n.role.clone(), n.address.clone(), n.state.to_string(), n.why.clone()])
         .collect();
     let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "WHY"], &rows);
+    text.push_str(&format!("\n{}", conditions::text(&status.conditions)));
     let registry = if status.registry.ok { "answers".to_owned() } else { format!("DOWN: {}", status.registry.why) };
     text.push_str(&format!("\nregistry    {} {registry}\n", status.registry.address));
     for line in &status.golden {
