@@ -259,15 +259,15 @@ impl Sources {
         let source = |kind: &str| {
             let kept = kept.iter().find(|kept| kept.kind == kind).map(|kept| &kept.artifact);
             let sha256 = kept.map(|a| a.sha256().to_owned());
-            Source { path: kept.map(|a| a.path().to_owned()).unwrap_or_default(), sha256 }
+            Source { sha256, ..Source::at(kept.map(|a| a.path().to_owned()).unwrap_or_default()) }
         };
         Ok(Self {
             iso: source("iso"),
             k3s: source("k3s"),
             airgap: source(AIRGAP),
-            images: Vec::new(),
             stand_ins: bundle.manifest().notes.clone(),
             bundle: Some(carried.clone()),
+            ..Self::default()
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Context`] is a lab with its paths and its provider. [`provision`] brings it up, [`status`] looks at it,
 //! [`destroy`] removes it. Each is one plain function; none believes a file about the state of the world.
 
+mod asked;
 mod backup;
 mod bundle;
 mod cluster;
@@ -33,6 +34,7 @@ mod status;
 mod switch;
 mod upgrade;
 
+pub use asked::{Asked, asked};
 pub use backup::{Kept, restore, save, snapshots};
 pub use bundle::{Carried, Imported, contents_of_lab, contents_of_lock, import, plan_import};
 pub use context::{Context, Login};
@@ -48,6 +50,6 @@ pub use ready::{
     ConsoleAt, Destroyed, Finding, NodeState, NodeStatus, Partial, Provisioned, Ready, ReadyNode, RegistryStatus,
     Status,
 };
-pub use sources::{Source, Sources};
+pub use sources::{CHART, PINNED, Source, Sources, pinned};
 pub use status::status;
 pub use switch::{Switched, down, up};

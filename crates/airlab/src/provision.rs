@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures_util::future::{join_all, try_join_all};
 use k3s_bootstrap::Cluster;
 use lab::{Create, Role};
-use registry_mirror::Part;
+use registry_mirror::{Image, MirrorReport, Part};
 use steps::Sink;
 
 use crate::golden::{self, Golden};
@@ -217,7 +217,7 @@ pub async fn provision(
 /// Fills the registry's store: the profile's images, the k3s program, its air-gap images.
 async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
     let store = registry_mirror::Store::open(&run.files.registry())?;
-    let report = registry_mirror::mirror_archives(&sources.images, &store, run.sink).await?;
+    let report = images(sources, &store, run).await?;
     for reference in report.new.iter().chain(&report.changed) {
         run.changed(format!("image {reference} mirrored"));
     }
@@ -241,6 +241,20 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
         (Some(k3s), Some(airgap)) => Ok(Payload::new(k3s, airgap, packing)),
         _ => Err(AirlabError::Facts { program: "registry store".into(), detail: "two blobs expected".into() }.into()),
     }
+}
+
+/// Mirrors the archives' images, each under the digest that the lock gives it.
+async fn images(sources: &Sources, store: &registry_mirror::Store, run: &Run<'_>) -> Result<MirrorReport, Failure> {
+    if sources.digests.is_empty() {
+        return Ok(registry_mirror::mirror_archives(&sources.images, store, run.sink).await?);
+    }
+    let image = |(reference, path): &(String, std::path::PathBuf)| Image {
+        reference: reference.clone(),
+        digest: sources.digests.get(reference).and_then(|digest| digest.parse().ok()),
+        sources: vec![registry_mirror::Source::File(path.clone())],
+    };
+    let images: Vec<Image> = sources.images.iter().map(image).collect();
+    Ok(registry_mirror::mirror(&images, store, run.sink).await.complete()?)
 }
 
 /// What is different in the installer that nodes boot.

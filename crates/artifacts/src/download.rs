@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -28,12 +28,15 @@ pub(crate) async fn to(
     sink: &dyn Sink,
 ) -> Result<Artifact, ArtifactError> {
     let client = client(ca_pem).map_err(|e| unreachable(pin, url, &e))?;
-    let part = target.with_extension("part");
+    let mut part = target.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
     let write = || ArtifactError::file(&part, "write");
     fs::create_dir_all(target.parent().unwrap_or(Path::new("."))).map_err(write())?;
     let mut options = File::options();
     let mut file = options.create(true).truncate(false).read(true).write(true).open(&part).map_err(write())?;
     let mut failures = 0;
+    let earlier = file.metadata().is_ok_and(|m| m.len() > 0);
     loop {
         let before = file.seek(SeekFrom::End(0)).map_err(write())?;
         if before > pin.size {
@@ -60,8 +63,10 @@ pub(crate) async fn to(
     file.seek(SeekFrom::Start(0)).map_err(write())?;
     let (got, size) = hash(&mut file).map_err(ArtifactError::file(&part, "read"))?;
     if let Err(error) = compare(&pin.name, url, Some(&pin.sha256), &got) {
+        drop(file);
         let _ = fs::remove_file(&part);
-        return Err(error);
+        // What was there before may have been the beginning of another version.
+        return if earlier { Box::pin(to(target, pin, url, ca_pem, sink)).await } else { Err(error) };
     }
     file.sync_all().map_err(write())?;
     drop(file);

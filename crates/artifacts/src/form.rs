@@ -67,13 +67,13 @@ impl Packing {
     }
 }
 
-/// Looks whether a file can be what its pin's `kind` says: `k3s`, `airgap`, `chart`, `iso`, `deb`, `kubectl`, `binary`.
+/// Looks whether a file can be what its pin's `kind` says: `k3s`, `airgap-images`, `chart`, `iso`, `deb`, `kubectl`, `binary`.
 /// Of another kind only an HTML page is refused.
 ///
 /// # Errors
 /// [`ArtifactError::Form`], [`ArtifactError::Missing`], [`ArtifactError::File`].
 pub fn check_form(name: &str, kind: &str, path: &Path) -> Result<(), ArtifactError> {
-    if kind == "airgap" {
+    if kind == "airgap-images" {
         return Packing::of(name, path).map(drop);
     }
     let mut file = open(name, path)?;
@@ -274,19 +274,19 @@ mod tests {
             ("chart", &[0x1f, 0x8b, 8]),
             ("iso", &iso),
             ("deb", b"!<arch>\ndebian-binary   "),
-            ("airgap", &[0x1f, 0x8b, 8]),
-            ("airgap", &tar),
-            ("airgap", &frame(15 << 3)),
+            ("airgap-images", &[0x1f, 0x8b, 8]),
+            ("airgap-images", &tar),
+            ("airgap-images", &frame(15 << 3)),
             ("notes", b"anything"),
         ];
         for (kind, content) in right {
             assert_eq!(form(kind, content), Ok(()), "{kind}");
         }
         let page = b"\n<!DOCTYPE html><title>404</title>";
-        for kind in ["k3s", "kubectl", "binary", "chart", "iso", "deb", "airgap", "notes"] {
+        for kind in ["k3s", "kubectl", "binary", "chart", "iso", "deb", "airgap-images", "notes"] {
             assert!(form(kind, page).unwrap_err().contains("a web page"), "{kind}");
         }
-        assert!(form("airgap", &frame(16 << 3)).unwrap_err().contains("64 MiB"));
+        assert!(form("airgap-images", &frame(16 << 3)).unwrap_err().contains("64 MiB"));
         assert!(form("chart", b"").unwrap_err().contains("empty"));
         assert!(form("k3s", b"MZ\x90").unwrap_err().contains("a Windows program"));
     }

@@ -25,7 +25,7 @@ mod problem;
 mod verdicts;
 
 pub use artifact::{Artifact, check};
-pub use fetch::{Store, ensure};
+pub use fetch::{Store, check_pin, ensure, fetch};
 pub use form::{Packing, check_form};
 pub use lock::{ImagePin, Lock, Pin};
 pub use problem::{ArtifactError, PROBLEMS};

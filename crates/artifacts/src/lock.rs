@@ -128,6 +128,24 @@ impl Lock {
         true
     }
 
+    /// Pins a file, in place of an earlier pin of the same name; says whether that changed anything. Pins lie in the
+    /// order of their names, so that the same pins are the same text.
+    pub fn pin(&mut self, pin: Pin) -> bool {
+        let changed = match self.artifacts.iter_mut().find(|same| same.name == pin.name) {
+            Some(same) if *same == pin => false,
+            Some(other) => {
+                *other = pin;
+                true
+            }
+            None => {
+                self.artifacts.push(pin);
+                true
+            }
+        };
+        self.artifacts.sort_by(|a, b| a.name.cmp(&b.name));
+        changed
+    }
+
     /// The lock file's text.
     pub fn render(&self) -> String {
         toml::to_string(self).expect("strings, numbers and lists of them are always TOML")
@@ -154,7 +172,7 @@ impl Pin {
     }
 
     /// Sources on this computer.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> + '_ {
         self.sources.iter().filter(|s| !is_address(s)).map(PathBuf::from)
     }
 
@@ -173,6 +191,18 @@ mod tests {
     use steps::Problem;
 
     use super::*;
+
+    #[test]
+    fn pins_lie_in_the_order_of_their_names() {
+        let text = |name: &str| pin(&"a".repeat(64), "x").replace("name = \"a\"", &format!("name = \"{name}\""));
+        let one = |name: &str| Lock::parse("lock", &text(name)).unwrap().artifacts.remove(0);
+        let (mut lock, mut other) = (Lock::default(), Lock::default());
+        assert!(lock.pin(one("b")) && lock.pin(one("a")) && other.pin(one("a")) && other.pin(one("b")));
+        assert_eq!(lock.render(), other.render());
+        assert!(!lock.pin(one("a")));
+        assert!(lock.pin(Pin { size: 7, ..one("a") }));
+        assert_eq!(lock.find("a").unwrap().size, 7);
+    }
 
     fn pin(sha256: &str, source: &str) -> String {
         format!(

@@ -15,6 +15,8 @@ pub const PROBLEMS: &[&str] = &[
     "AL-ART-007",
     "AL-ART-008",
     "AL-ART-009",
+    "AL-ART-010",
+    "AL-ART-011",
     "AL-BND-001",
     "AL-BND-002",
     "AL-BND-003",
@@ -108,6 +110,30 @@ pub enum ArtifactError {
         /// What is wrong with it.
         why: String,
     },
+    /// Something that is asked for is not in the lock.
+    #[error("{name} is not in {lock}: {by} asks for it")]
+    Unpinned {
+        /// The file or image.
+        name: String,
+        /// Who asks for it.
+        by: String,
+        /// The lock file.
+        lock: String,
+        /// The command that pins it.
+        how: String,
+    },
+    /// Images of a profile that a folder of archives does not hold.
+    #[error("{folder} lacks {count} images of the profile {profile}: {images}")]
+    Absent {
+        /// How many.
+        count: usize,
+        /// Their names.
+        images: String,
+        /// The folder.
+        folder: String,
+        /// The profile.
+        profile: String,
+    },
     /// Packages that cannot be had, or not together.
     #[error("{why}")]
     Packages {
@@ -139,6 +165,8 @@ impl Problem for ArtifactError {
             Self::Form { .. } => PROBLEMS[6],
             Self::Index { .. } => PROBLEMS[7],
             Self::Packages { .. } => PROBLEMS[8],
+            Self::Unpinned { .. } => PROBLEMS[9],
+            Self::Absent { .. } => PROBLEMS[10],
         }
     }
 
@@ -163,6 +191,15 @@ impl Problem for ArtifactError {
             Self::Form { name, origin, why } => {
                 vec![("name", name.clone()), ("origin", origin.clone()), ("why", why.clone())]
             }
+            Self::Unpinned { name, by, lock, how } => {
+                vec![("name", name.clone()), ("by", by.clone()), ("lock", lock.clone()), ("how", how.clone())]
+            }
+            Self::Absent { count, images, folder, profile } => vec![
+                ("count", count.to_string()),
+                ("images", images.clone()),
+                ("folder", folder.clone()),
+                ("profile", profile.clone()),
+            ],
             Self::Packages { why } => vec![("why", why.clone())],
             Self::Index { origin, why } | Self::Lock { origin, why } => {
                 vec![("origin", origin.clone()), ("why", why.clone())]

@@ -1,14 +1,37 @@
 //! Every key a lab file may hold, and the closest one to a misspelt key.
 
-pub(crate) const TOP: &[&str] =
-    &["name", "network", "vm", "registry", "artifacts", "versions", "k3s", "node", "kubeconfig", "kubesphere"];
+pub(crate) const TOP: &[&str] = &[
+    "name",
+    "network",
+    "vm",
+    "registry",
+    "artifacts",
+    "images",
+    "versions",
+    "k3s",
+    "node",
+    "kubeconfig",
+    "kubesphere",
+];
 pub(crate) const K3S: &[&str] = &["disable", "snapshot_schedule", "snapshot_retention"];
 pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
 pub(crate) const VM: &[&str] =
     &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "vmx"];
 pub(crate) const REGISTRY: &[&str] = &["kind", "host", "port", "address", "ca", "credentials"];
-pub(crate) const ARTIFACTS: &[&str] =
-    &["source", "iso", "iso_sha256", "k3s", "k3s_sha256", "airgap", "airgap_sha256", "images", "bundle", "trust"];
+pub(crate) const ARTIFACTS: &[&str] = &[
+    "source",
+    "iso",
+    "iso_sha256",
+    "k3s",
+    "k3s_sha256",
+    "airgap",
+    "airgap_sha256",
+    "images",
+    "lock",
+    "bundle",
+    "trust",
+];
+pub(crate) const IMAGES: &[&str] = &["profile"];
 pub(crate) const VERSIONS: &[&str] = &["ubuntu", "k3s"];
 pub(crate) const KUBESPHERE: &[&str] = &["enabled", "chart", "profile", "museum"];
 pub(crate) const NODE: &[&str] = &["name", "role", "address", "cpus", "memory_mib", "mac", "labels", "taints"];

@@ -21,6 +21,8 @@ pub struct Lab {
     pub registry: Registry,
     /// Where files come from.
     pub artifacts: Artifacts,
+    /// Which images the lab needs.
+    pub images: Images,
     /// What is installed.
     pub versions: Versions,
     /// How k3s is set up.
@@ -222,13 +224,22 @@ pub enum Artifacts {
         k3s: PathBuf,
         /// What it must hash to.
         k3s_sha256: Option<String>,
-        /// k3s's air-gap images, .tar or .tar.gz.
+        /// k3s's air-gap images, .tar, .tar.gz or .tar.zst.
         airgap: PathBuf,
         /// What they must hash to.
         airgap_sha256: Option<String>,
         /// Folder of image archives for the registry.
         images: Option<PathBuf>,
+        /// The lock file that pins them; where absent, `airlab.lock` beside the lab file, if it is there.
+        lock: Option<PathBuf>,
     },
+}
+
+/// Which images the lab needs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Images {
+    /// `core`, `full`, or a file: every image of it must be at hand. Without one, what is at hand is taken.
+    pub profile: Option<String>,
 }
 
 /// What is installed.

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::model::{
-    Artifacts, Create, DiskFormat, Firmware, K3s, KubeSphere, Mode, Network, Node, Provider, Role, Versions, Vm,
+    Artifacts, Create, DiskFormat, Firmware, Images, K3s, KubeSphere, Mode, Network, Node, Provider, Role, Versions, Vm,
 };
 use crate::{Cidr, Flaw, FlawKind, Lab, LabError, keys};
 
@@ -175,6 +175,9 @@ impl Reader<'_> {
         let network = self.network(top, vm.provider);
         let registry = self.registry(top, vm.provider, network.mode);
         let artifacts = self.artifacts(top);
+        let section = self.section(top, "images", keys::IMAGES);
+        let wanted = "\"core\", \"full\" or a file's name";
+        let profile = self.parsed(section, "profile", wanted, |s| (!s.is_empty()).then(|| s.to_owned()));
         let section = self.section(top, "versions", keys::VERSIONS);
         let versions = Versions {
             ubuntu: self.text(section, "ubuntu").unwrap_or_else(|| "22.04.5".into()),
@@ -190,6 +193,7 @@ impl Reader<'_> {
             vm,
             registry,
             artifacts: artifacts?,
+            images: Images { profile },
             versions,
             k3s,
             nodes,
@@ -353,10 +357,20 @@ impl Reader<'_> {
         }
         let (iso, k3s, airgap) = (file("iso"), file("k3s"), file("airgap"));
         let images = self.text(section, "images").map(PathBuf::from);
+        let lock = self.text(section, "lock").map(PathBuf::from);
         let iso_sha256 = self.sha256(section, "iso_sha256");
         let k3s_sha256 = self.sha256(section, "k3s_sha256");
         let airgap_sha256 = self.sha256(section, "airgap_sha256");
-        Some(Artifacts::Files { iso: iso?, iso_sha256, k3s: k3s?, k3s_sha256, airgap: airgap?, airgap_sha256, images })
+        Some(Artifacts::Files {
+            iso: iso?,
+            iso_sha256,
+            k3s: k3s?,
+            k3s_sha256,
+            airgap: airgap?,
+            airgap_sha256,
+            images,
+            lock,
+        })
     }
 
     fn k3s(&mut self, top: Section<'_, '_>) -> K3s {

@@ -56,6 +56,19 @@ impl FromStr for ImageName {
     }
 }
 
+/// An image's name with all that docker takes for granted; `None` for what is no name.
+///
+/// ```
+/// assert_eq!(registry_mirror::full_name("nginx").as_deref(), Some("docker.io/library/nginx:latest"));
+/// assert_eq!(registry_mirror::full_name("no name"), None);
+/// ```
+pub fn full_name(text: &str) -> Option<String> {
+    let name: ImageName = text.parse().ok()?;
+    let tag = name.tag.map(|tag| format!(":{tag}")).unwrap_or_default();
+    let digest = name.digest.map(|digest| format!("@{digest}")).unwrap_or_default();
+    Some(format!("{}/{}{tag}{digest}", name.registry, name.repository))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,7 @@ mod store;
 
 pub use digest::{Algorithm, Digest, NotADigest};
 
+pub use image_name::full_name;
 #[doc(hidden)]
 pub use mirror::tar_names;
 pub use mirror::{

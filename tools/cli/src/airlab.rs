@@ -1,5 +1,6 @@
 //! The command line of `airlab`.
 
+mod artifacts;
 mod bundle;
 mod config;
 mod etcd;
@@ -118,6 +119,9 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<String>,
     },
+    /// Pin, fetch and check the files from outside
+    #[command(subcommand)]
+    Artifacts(artifacts::Verb),
     /// Everything a lab needs in a few files: make, verify, compare, import
     Bundle {
         #[command(subcommand)]
@@ -150,6 +154,7 @@ async fn run(ui: &std::sync::Arc<crate::Ui>, verb: Verb) -> Ended {
         Verb::Ssh { node, lab, command } => talk::ssh(&lab, &node, &command),
         Verb::Run { lab, command } => talk::run(&lab, &command),
         Verb::Vmrun { lab, arguments } => talk::vmrun(&lab, &arguments),
+        Verb::Artifacts(verb) => artifacts::run(ui, verb).await,
         Verb::Bundle { verb } => bundle::run(ui, verb).await,
         Verb::Config { verb } => config::run(ui, &verb),
     }

@@ -162,15 +162,8 @@ fn a_clone_becomes_the_node_and_an_unfinished_one_is_made_again() {
 fn the_plan_of_a_lab_of_clones() {
     let host = Host::new();
     let files = Layout::of(&host.lab, "/srv/.airlab".as_ref());
-    let source = |name: &str| crate::Source { path: name.into(), sha256: None };
-    let sources = Sources {
-        iso: source("iso"),
-        k3s: source("k3s"),
-        airgap: source("airgap"),
-        images: Vec::new(),
-        stand_ins: Vec::new(),
-        bundle: None,
-    };
+    let source = |name: &str| crate::Source::at(name.into());
+    let sources = Sources { iso: source("iso"), k3s: source("k3s"), airgap: source("airgap"), ..Sources::default() };
     let provider = crate::Provider::of(&host.lab, &files, "/bin".as_ref(), None);
     let mut plan = crate::Plan::of(&host.lab, &files, &sources, &provider);
     plan.stages.retain(|s| ["golden", "machines", "install"].contains(&s.step));

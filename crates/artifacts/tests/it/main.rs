@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use artifacts::{Pin, Store, Verdicts, check, ensure};
+use artifacts::{Pin, Store, Verdicts, check, ensure, fetch};
 use steps::{Problem, Recorder, Silent};
 
 use crate::server::{Server, Trick};
@@ -150,4 +150,36 @@ async fn s2_a_checksum_beside_the_download_is_not_even_asked_for() {
     assert_eq!(ensure(&pin(&[&server.url()]), &store, &Silent).await.unwrap_err().id(), "AL-ART-002");
     assert_eq!(server.requests().len(), 1);
     assert_eq!(entries(dir.path()), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s1_a_file_comes_to_its_place_or_not_at_all() {
+    let mut altered = content();
+    altered[1000] ^= 1;
+    let (wrong, right) = (Server::start(altered, vec![]), Server::start(content(), vec![]));
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("files/k3s");
+    // one CA each: the other server's certificate is refused
+    let store = Store::new(&dir.path().join("store")).trusting(wrong.ca_pem.as_str());
+    let error = fetch(&pin(&[&wrong.url()]), &target, &store, &Silent).await.unwrap_err();
+    assert_eq!((error.id(), entries(&dir.path().join("files")).len()), ("AL-ART-002", 0));
+
+    let store = Store::new(&dir.path().join("store")).trusting(right.ca_pem.as_str());
+    let both = pin(&[&target.display().to_string(), &wrong.url(), &right.url()]);
+    let (artifact, fetched) = fetch(&both, &target, &store, &Silent).await.unwrap();
+    assert_eq!((artifact.path(), fetched), (target.as_path(), true));
+    assert!(!fetch(&both, &target, &store, &Silent).await.unwrap().1);
+    assert_eq!(right.requests().len(), 1, "what is there is not fetched again");
+    let copy = dir.path().join("copy");
+    fetch(&both, &copy, &store, &Silent).await.unwrap();
+    assert_eq!((fs::read(&copy).unwrap(), right.requests().len()), (content(), 1), "taken from the other path");
+
+    fs::write(&copy, "somebody's own").unwrap();
+    assert_eq!(fetch(&both, &copy, &store, &Silent).await.unwrap_err().id(), "AL-ART-003");
+    assert_eq!(fs::read(&copy).unwrap(), b"somebody's own");
+    // the beginning of another version does not spoil the next one
+    let other = dir.path().join("other");
+    fs::write(dir.path().join("other.part"), vec![7; 1000]).unwrap();
+    fetch(&pin(&[&right.url()]), &other, &store, &Silent).await.unwrap();
+    assert_eq!(fs::read(&other).unwrap(), content());
 }

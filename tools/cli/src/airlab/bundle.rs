@@ -226,8 +226,8 @@ async fn contents(ui: &Arc<Ui>, args: &Create) -> Result<Contents, Failure> {
         return made.map_err(stopped);
     }
     let context = args.lab.context()?;
-    let files = context.clone();
-    let found: Sources = blocking(ui, move |ui| sources::ready(&files, &Real::default(), ui)).await?;
+    let (files, lab) = (context.clone(), args.lab.clone());
+    let found: Sources = blocking(ui, move |ui| sources::ready(&files, &lab, &Real::default(), ui)).await?;
     airlab::contents_of_lab(&args.name, &context.lab, &found, &scratch, sink).await.map_err(stopped)
 }
 

@@ -52,6 +52,17 @@ impl LabArgs {
     }
 }
 
+impl LabArgs {
+    /// The lock of a lab: the one its file names, or `airlab.lock` beside it, where there is one.
+    pub(super) fn lock_file(&self, lab: &Lab) -> Option<PathBuf> {
+        if let lab::Artifacts::Files { lock: Some(lock), .. } = &lab.artifacts {
+            return Some(lock.clone());
+        }
+        let beside = self.lab.as_deref().unwrap_or(Path::new("airlab.toml")).with_file_name("airlab.lock");
+        beside.exists().then_some(beside)
+    }
+}
+
 /// Files to use instead of those that the lab file names.
 #[derive(Debug, Clone, Default, Args)]
 pub(super) struct Real {

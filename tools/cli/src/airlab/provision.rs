@@ -43,7 +43,7 @@ async fn bring_up(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: Option<&str>
     }
     ui.expect("provision-parts", Timeline::new([], 2));
     super::host::check(ui, &context)?;
-    let sources = step(ui, "files", files(ui, &context, real)).await?;
+    let sources = step(ui, "files", files(ui, &context, args, real)).await?;
     if until == Some("files") {
         let (lab, until) = (context.lab.name.clone(), "files".to_owned());
         ui.result(&Partial { lab, until, changed: 0, changes: Vec::new(), seconds: 0 }, partial_text)?;
@@ -84,14 +84,18 @@ async fn step<T>(
 
 /// The files the lab is made from, made where they are missing and checked. What it runs may take minutes: it has a
 /// thread of its own, so that a signal is answered at once.
-async fn files(ui: &Arc<Ui>, context: &Context, real: &Real) -> Result<(Sources, Outcome), Failure> {
-    let (ui, context, real) = (ui.clone(), context.clone(), real.clone());
+async fn files(ui: &Arc<Ui>, context: &Context, args: &LabArgs, real: &Real) -> Result<(Sources, Outcome), Failure> {
+    let profile = context.lab.images.profile.clone();
+    let (ui, context, args, real) = (ui.clone(), context.clone(), args.clone(), real.clone());
     let made = tokio::task::spawn_blocking(move || {
-        let mut sources = sources::ready(&context, &real, &*ui)?;
+        let mut sources = sources::ready(&context, &args, &real, &*ui)?;
         sources.check(&mut Verdicts::open(&sources::verdicts(&context))).map_err(stopped)?;
-        Ok((sources, Outcome::Unchanged))
+        Ok::<_, Failure>(sources)
     });
-    made.await.map_err(|e| Failure::system("making the lab's files", e.into()))?
+    let mut sources = made.await.map_err(|e| Failure::system("making the lab's files", e.into()))??;
+    let scratch = std::env::temp_dir();
+    sources.name_images(profile.as_deref(), &scratch).await.map_err(stopped)?;
+    Ok((sources, Outcome::Unchanged))
 }
 
 async fn work(

@@ -3,17 +3,29 @@
 use std::path::PathBuf;
 
 use airlab::{Carried, Context, Source, Sources};
+use artifacts::{Lock, Verdicts};
 use lab::Artifacts;
 use machine::Cmd;
 use steps::Sink;
 
-use super::lab_args::{Real, stopped};
+use super::lab_args::{LabArgs, Real, stopped};
 use crate::Failure;
 
-/// The sources of a lab; builds the offline parts where the lab asks for them and they are not in the cache.
-pub(super) fn ready(context: &Context, real: &Real, sink: &dyn Sink) -> Result<Sources, Failure> {
+/// The sources of a lab, held to its lock where there is one; builds the offline parts where the lab asks for them and
+/// they are not in the cache.
+pub(super) fn ready(context: &Context, args: &LabArgs, real: &Real, sink: &dyn Sink) -> Result<Sources, Failure> {
     let sources = match (Sources::named(&context.lab.artifacts), carried(context)) {
-        (Some(sources), _) => sources,
+        (Some(mut sources), _) => {
+            if let Some(file) = args.lock_file(&context.lab) {
+                let lock = Lock::load(&file)?;
+                sources.hold_to(&file, &lock).map_err(stopped)?;
+                if let Some(kubesphere) = &context.lab.kubesphere {
+                    let pin = airlab::pinned(&lock, &file, airlab::CHART.0).map_err(stopped)?;
+                    artifacts::check_pin(pin, &kubesphere.chart, &mut Verdicts::open(&verdicts(context)))?;
+                }
+            }
+            sources
+        }
         (None, Some(carried)) => {
             let bundle = carried.verified(sink).map_err(stopped)?;
             let files = artifacts::Store::new(&files_dir());
@@ -57,8 +69,8 @@ pub(super) fn handed_on() -> Option<Sources> {
 /// The sources with the files a person named; their stand-ins are no longer mentioned.
 fn with(mut sources: Sources, real: &Real) -> Sources {
     if let (Some(k3s), Some(airgap)) = (&real.k3s, &real.airgap) {
-        sources.k3s = Source { path: k3s.clone(), sha256: None };
-        sources.airgap = Source { path: airgap.clone(), sha256: None };
+        sources.k3s = Source::at(k3s.clone());
+        sources.airgap = Source::at(airgap.clone());
         sources.stand_ins.retain(|line| !line.starts_with("k3s:"));
     }
     sources
@@ -68,17 +80,17 @@ fn with(mut sources: Sources, real: &Real) -> Sources {
 pub(super) fn on_paper(context: &Context, real: &Real) -> Sources {
     let sources = Sources::named(&context.lab.artifacts).unwrap_or_else(|| {
         let cache = demolab::default_cache();
-        let part = |name: &str| Source { path: cache.join(name), sha256: None };
+        let part = |name: &str| Source::at(cache.join(name));
         Sources {
             iso: part("installer (demo)"),
             k3s: part("k3s (demo)"),
             airgap: part("air-gap images (demo)"),
-            images: Vec::new(),
             stand_ins: match carried(context) {
                 Some(_) => Vec::new(),
                 None => demolab::description(),
             },
             bundle: carried(context),
+            ..Sources::default()
         }
     });
     with(sources, real)
@@ -86,13 +98,13 @@ pub(super) fn on_paper(context: &Context, real: &Real) -> Sources {
 
 fn demo(sink: &dyn Sink) -> Result<Sources, Failure> {
     let parts = demolab::build(&demolab::Spec { cache: demolab::default_cache() }, sink)?;
-    let part = |path| Source { path, sha256: None };
+    let part = Source::at;
     Ok(Sources {
         iso: part(parts.installer_iso),
         k3s: part(parts.k3s),
         airgap: part(parts.airgap_images),
         images: parts.images,
         stand_ins: parts.description,
-        bundle: None,
+        ..Sources::default()
     })
 }
