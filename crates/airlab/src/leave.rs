@@ -34,9 +34,9 @@ pub async fn remove(context: &Context, names: &[String], how: &Removal, sink: &d
     let secrets = Secrets::load(lab, files)?;
     let run = Run::new(lab, files, sink);
     let vmrun = context.provider.vmrun();
-    let cluster = cluster_of_others(context, names).await?;
     let leaving: Vec<&str> = names.iter().map(String::as_str).collect();
-    may_leave(&Member::of(&cluster.nodes().await?), &leaving)?;
+    may_leave(&Member::of(&cluster_of_others(context, &[]).await?.nodes().await?), &leaving)?;
+    let cluster = cluster_of_others(context, names).await?;
     let mut left = Vec::new();
     for node in nodes {
         let before = run.changes().len();

@@ -12,7 +12,7 @@ use crate::nodes::{self, Live};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Failure, conditions, kubeconfig, power, provision};
+use crate::{AirlabError, Context, Facts, Failure, conditions, kubeconfig, power, provision};
 
 /// Longest time from the last machine's start to a Ready cluster.
 const READY: Duration = Duration::from_secs(15 * 60);
@@ -76,8 +76,8 @@ pub async fn down(context: &Context, sink: &dyn Sink) -> Result<Switched, Failur
 }
 
 /// Switches a lab on that was provisioned before, also after the desktop was restarted: registry, servers, clocks, agents,
-/// Ready. The network is up already ([`Context::ensure_network`]). Nothing is installed or written anew.
-pub async fn up(context: &Context, sink: &dyn Sink) -> Result<Switched, Failure> {
+/// Ready. The network is up already ([`Context::ensure_network`]). Nothing is installed anew.
+pub async fn up(context: &Context, facts: &Facts, sink: &dyn Sink) -> Result<Switched, Failure> {
     let start = Instant::now();
     let (lab, files) = (&context.lab, &context.files);
     let text = kubeconfig::inside(context).map_err(|_| AirlabError::NoLab { root: files.root().to_owned() })?;
@@ -113,7 +113,9 @@ pub async fn up(context: &Context, sink: &dyn Sink) -> Result<Switched, Failure>
         Ok(agents)
     });
     let agents = agents.await?;
-    drop((servers, agents));
+    drop(agents);
+    // the way from outside may have other ports than before
+    run.step("kubeconfig", kubeconfig::ensure(&run, context, facts, &servers)).await?;
     let machines: Vec<&Node> = lab.nodes.iter().collect();
     let ready = async {
         let cluster = Cluster::new(&text).await?;

@@ -23,7 +23,8 @@ pub(super) async fn up(ui: &Arc<Ui>, args: &LabArgs) -> Ended {
             return network::become_it(&cmd, Some(lock.into_file()));
         }
     }
-    let up = airlab::up(&context, &**ui as &dyn Sink).await.map_err(stopped)?;
+    let facts = network::facts(&context)?;
+    let up = airlab::up(&context, &facts, &**ui as &dyn Sink).await.map_err(stopped)?;
     ui.result(&up, text)?;
     Ok(exit::OK)
 }
