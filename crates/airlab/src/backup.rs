@@ -13,9 +13,6 @@ use crate::run::Run;
 use crate::secrets::Secrets;
 use crate::{Context, Failure, conditions, kubeconfig};
 
-/// How long a restored cluster may take to be whole.
-const READY: Duration = Duration::from_secs(15 * 60);
-
 /// A snapshot and the server that has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
@@ -93,7 +90,7 @@ pub async fn restore(context: &Context, name: &str, sink: &dyn Sink) -> Result<V
     .await?;
     run.step("ready", async {
         let cluster = Cluster::new(&kubeconfig::inside(context)?).await?;
-        Ok(cluster.wait_conditions(&conditions::by_api(lab), READY, sink).await?)
+        Ok(cluster.wait_conditions(&conditions::by_api(lab), conditions::READY, sink).await?)
     })
     .await
 }

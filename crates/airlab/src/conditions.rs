@@ -1,9 +1,13 @@
 //! What a lab's cluster must show, and the image its checks run from.
 
+use std::time::Duration;
+
 use k3s_bootstrap::Expected;
 use lab::{Lab, Layout};
 use registry_mirror::Store;
 
+/// Longest time from the last start of k3s to a cluster that shows everything.
+pub(crate) const READY: Duration = Duration::from_secs(15 * 60);
 /// Repositories of the registry with a shell, a page server and a resolver's client, the usual one first. The last one is
 /// the demo lab's.
 const IMAGES: [&str; 3] = ["rancher/mirrored-library-busybox", "library/busybox", "airlab/page"];

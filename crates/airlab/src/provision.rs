@@ -3,7 +3,7 @@
 //! Every step looks first, changes only what is missing, and looks again. Running it again is how one goes on after an
 //! interruption; on a lab that is as wanted it changes nothing.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use futures_util::future::{join_all, try_join_all};
 use k3s_bootstrap::Cluster;
@@ -22,9 +22,6 @@ use crate::secrets::Secrets;
 use crate::{
     AirlabError, Context, Facts, Failure, Sources, bundle, cluster, conditions, kubeconfig, leftovers, machines, power,
 };
-
-/// Longest time from the start of the last k3s to every node Ready.
-const READY: Duration = Duration::from_secs(15 * 60);
 
 /// Brings a lab up from inside its network. The network is up already ([`Context::ensure_network`]) and the caller
 /// holds the lab's lock. With `until`, one of [`crate::STEPS`], it ends well after that step.
@@ -172,7 +169,7 @@ pub async fn provision(
         for node in cluster.let_back().await? {
             run.changed(format!("{node}: takes pods again, after an upgrade that had broken off"));
         }
-        let conditions = cluster.wait_conditions(&conditions::expected(lab, files), READY, sink).await?;
+        let conditions = cluster.wait_conditions(&conditions::expected(lab, files), conditions::READY, sink).await?;
         Ok((cluster.nodes().await?, conditions))
     };
     let machines: Vec<&lab::Node> = lab.nodes.iter().collect();

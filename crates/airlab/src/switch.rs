@@ -1,6 +1,6 @@
 //! A whole lab off and on again, in order: those that depend on others go first and come last.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use k3s_bootstrap::{Cluster, Condition};
@@ -13,9 +13,6 @@ use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
 use crate::{AirlabError, Context, Facts, Failure, conditions, kubeconfig, power, provision};
-
-/// Longest time from the last machine's start to a Ready cluster.
-const READY: Duration = Duration::from_secs(15 * 60);
 
 /// The end of `up` or `down`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -107,20 +104,18 @@ pub async fn up(context: &Context, facts: &Facts, sink: &dyn Sink) -> Result<Swi
         Ok(servers)
     });
     let servers = servers.await?;
-    let agents = run.step("agents", async {
+    run.step("agents", async {
         let agents = try_join_all(lab.nodes.iter().filter(|n| n.role == Role::Agent).map(on)).await?;
-        provision::clocks(&run, &secrets, &agents).await?;
-        Ok(agents)
-    });
-    let agents = agents.await?;
-    drop(agents);
+        provision::clocks(&run, &secrets, &agents).await
+    })
+    .await?;
     // the way from outside may have other ports than before
     run.step("kubeconfig", kubeconfig::ensure(&run, context, facts, &servers)).await?;
     let machines: Vec<&Node> = lab.nodes.iter().collect();
     let ready = async {
         let cluster = Cluster::new(&text).await?;
         let expected = conditions::expected(lab, files);
-        Ok(cluster.wait_conditions(&expected, READY, sink).await?)
+        Ok(cluster.wait_conditions(&expected, conditions::READY, sink).await?)
     };
     let conditions = run.step("ready", power::while_on(&run, &vmrun, &machines, power::LOOK, ready)).await?;
     let (lab, changes) = (lab.name.clone(), run.changes());

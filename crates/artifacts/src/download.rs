@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Client, StatusCode};
-use steps::{Event, Sink};
+use steps::{Event, Sink, innermost};
 
 use crate::artifact::{compare, hash};
 use crate::{Artifact, ArtifactError, Pin};
@@ -143,12 +143,4 @@ fn client(ca_pem: Option<&str>) -> reqwest::Result<Client> {
 
 fn unreachable(pin: &Pin, url: &str, error: &reqwest::Error) -> ArtifactError {
     ArtifactError::Unreachable { name: pin.name.clone(), url: url.to_owned(), why: innermost(error) }
-}
-
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }

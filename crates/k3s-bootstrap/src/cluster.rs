@@ -8,9 +8,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
-use steps::{Sink, Wait, wait_for};
+use steps::{Sink, Wait, chain, wait_for};
 
-use crate::problem::chain;
 use crate::{K3sError, probe};
 
 /// A client of one cluster's API. It never goes through a proxy: a lab is not behind one.

@@ -5,9 +5,8 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
-use steps::{Sink, Wait, wait_for};
+use steps::{Sink, Wait, chain, wait_for};
 
-use crate::problem::chain;
 use crate::{Cluster, K3sError};
 
 /// How a node is drained.
@@ -72,9 +71,8 @@ impl Cluster {
         self.cordon(node, true).await?;
         let path = self.eviction_version().await?;
         let stays = pods.iter().filter(|p| fate(p) == Fate::Stay).map(full_name).collect();
-        let mut drained = Drained { evicted: Vec::new(), stayed: stays };
         let going: Vec<&Pod> = pods.iter().filter(|p| fate(p) != Fate::Stay).collect();
-        drained.evicted = going.iter().map(|p| full_name(p)).collect();
+        let drained = Drained { evicted: going.iter().map(|p| full_name(p)).collect(), stayed: stays };
         let uids: Vec<Option<String>> = going.iter().map(|p| p.metadata.uid.clone()).collect();
         let wait = Wait::new(format!("{node} drained"), how.deadline).every(Duration::from_secs(1));
         wait_for(wait, sink, || async {

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use machine::{Cmd, Exec, ExecError, RemoteFile};
 use secrecy::SecretString;
-use steps::{Event, Outcome, Sink, Wait, wait_for};
+use steps::{Event, Outcome, Sink, Wait, chain, wait_for};
 
 use crate::files::{FETCH, IMAGES, KUBECONFIG, read_at_start};
-use crate::problem::chain;
 use crate::{AgentSpec, K3sError, Node, ServerSpec, Service, Unit, agent_files, preflight, server_files};
 
 /// What was done on one node.

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(300);
 /// One that was left behind by a run that was killed is removed after this long.
 const LEFT_BEHIND: i64 = 600;
 
-// The first process of a container hears SIGTERM only where it traps it; else a node that goes down waits 90 s for it.
+/// The first process of a container hears SIGTERM only where it traps it; else a node that goes down waits 90 s for it.
 const SERVE: &str =
     "trap 'kill $!; exit 0' TERM; echo \"$HOSTNAME\" > /tmp/index.html; httpd -f -p 8099 -h /tmp & wait";
 /// Arguments are `NODE=URL`. Not every busybox has a `wget -T` that works, so a clock of its own ends each.

@@ -1,7 +1,7 @@
 //! What can go wrong between a prepared machine and a Ready node.
 
 use machine::ExecError;
-use steps::{Problem, TimedOut};
+use steps::{Problem, TimedOut, chain};
 
 /// The id of every problem this crate can report, but for those of `machine` and `steps` that it passes on.
 pub const PROBLEMS: &[&str] = &[
@@ -129,20 +129,6 @@ pub enum K3sError {
         /// The last line of what k3s said.
         last: String,
     },
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(c) = cause {
-        let next = c.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = c.source();
-    }
-    text
 }
 
 impl Problem for K3sError {

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use steps::{Sink, Wait, wait_for};
+use steps::{Sink, Wait, chain, wait_for};
 use tokio::task::JoinSet;
 
 use crate::cluster::why_not_ready;
 use crate::probe::{self, Answers};
-use crate::problem::chain;
 use crate::{Cluster, K3sError, NodeStatus};
 
 /// Whether a condition holds.

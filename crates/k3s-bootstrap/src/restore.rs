@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use machine::{Cmd, Exec, RemoteFile};
-use steps::{Event, Sink, Wait, wait_for};
+use steps::{Event, Sink, Wait, chain, wait_for};
 
 use crate::files::K3S;
-use crate::problem::chain;
 use crate::{K3sError, Service, Unit, snapshots};
 
 /// A server's datastore, and what stays of it aside.

@@ -4,8 +4,9 @@ use std::error::Error;
 
 use kube::core::Status;
 use rustls::CertificateError;
+use steps::chain;
 
-use crate::problem::{ApiError, FieldConflict, chain};
+use crate::problem::{ApiError, FieldConflict};
 
 /// What is known about a call when it fails.
 pub(crate) struct Call<'a> {

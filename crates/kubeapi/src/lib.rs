@@ -12,5 +12,5 @@ mod watch;
 pub use api::Api;
 pub use kube::api::DynamicObject;
 pub use objects::{Applied, Place};
-pub use problem::{ApiError, FieldConflict, PROBLEMS, chain};
+pub use problem::{ApiError, FieldConflict, PROBLEMS};
 pub use watch::Selection;

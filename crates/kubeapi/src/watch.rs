@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use kube::api::{DynamicObject, ListParams, WatchEvent, WatchParams};
-use steps::{Event, Sink, TimedOut, Wait};
+use steps::{Event, Sink, TimedOut, Wait, chain};
 
-use crate::problem::chain;
 use crate::{Api, ApiError, Place};
 
 /// Which objects to look at.

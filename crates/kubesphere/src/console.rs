@@ -5,7 +5,7 @@ use std::time::Duration;
 use kubeapi::{Api, ApiError};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
-use steps::{Sink, Wait, wait_for};
+use steps::{Sink, Wait, chain, wait_for};
 
 use crate::{KubeSphereError, NAMESPACE};
 
@@ -39,7 +39,7 @@ impl Console {
     pub async fn answers(&self, deadline: Duration, sink: &dyn Sink) -> Result<(), KubeSphereError> {
         let wait = Wait::new(format!("the console at {}", self.url), deadline);
         wait_for(wait, sink, || async {
-            let answer = self.http.get(&self.url).send().await.map_err(|e| kubeapi::chain(&e))?;
+            let answer = self.http.get(&self.url).send().await.map_err(|e| chain(&e))?;
             if answer.status().is_success() { Ok(()) } else { Err(format!("it answers {}", answer.status())) }
         })
         .await?;

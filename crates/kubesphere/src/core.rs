@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kubeapi::{Api, ApiError, Place, Selection};
 use serde_json::{Value, json};
-use steps::{Event, Outcome, Sink, Wait, wait_for};
+use steps::{Event, Outcome, Sink, Wait, chain, wait_for};
 
 use crate::findings::{WORKLOADS, text};
 use crate::release::{CHARTS, helm_chart};
@@ -107,7 +107,7 @@ fn why_not(wanted: &str, objects: &[kubeapi::DynamicObject]) -> Option<String> {
 async fn serving(api: &Api, deadline: Duration, sink: &dyn Sink) -> Result<(), KubeSphereError> {
     let path = format!("/api/v1/namespaces/{NAMESPACE}/services/ks-apiserver:80/proxy/healthz");
     let wait = Wait::new("ks-apiserver's /healthz", deadline);
-    wait_for(wait, sink, || async { api.text(&path).await.map_err(|e| kubeapi::chain(&e)) }).await?;
+    wait_for(wait, sink, || async { api.text(&path).await.map_err(|e| chain(&e)) }).await?;
     Ok(())
 }
 

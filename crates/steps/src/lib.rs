@@ -3,6 +3,7 @@
 //! Libraries *report* through a [`Sink`]; programs decide what a person sees. Libraries *fail* with a
 //! [`Problem`]: an id with typed arguments, never a sentence. Sentences and languages live in `tools/cli`.
 
+mod cause;
 mod estimate;
 mod event;
 mod lines;
@@ -10,6 +11,7 @@ mod problem;
 #[cfg(feature = "wait")]
 mod wait;
 
+pub use cause::{chain, innermost};
 pub use estimate::{Mark, Timeline};
 pub use event::{Event, Outcome, Recorder, Silent, Sink};
 pub use lines::{Clock, Lines};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use lab::Layout;
 use registry_mirror::{Credentials, Image, Options, RegistryError, Source, Store, Target, mirror_to, survey};
-use steps::Sink;
+use steps::{Sink, innermost};
 
-use super::{client, innermost};
+use super::client;
 use crate::{AirlabError, Failure};
 
 pub(super) struct External<'a> {

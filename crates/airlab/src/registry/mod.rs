@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lab::{Lab, Layout, RegistryHost, RegistryKind};
-use steps::Sink;
+use steps::{Sink, innermost};
 
 use self::docker::Docker;
 use self::embedded::Embedded;
@@ -153,15 +153,6 @@ pub(super) fn client(ca_pem: Option<&str>) -> Result<reqwest::Client, String> {
         None => builder,
     };
     builder.build().map_err(|e| innermost(&e))
-}
-
-/// The cause at the bottom of an error, which is what a person needs.
-pub(super) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 /// The authority of an external registry that nodes have to trust beside the lab's own.

@@ -6,19 +6,6 @@ use steps::Problem;
 
 use crate::ArtifactError;
 
-/// Every id of this module; part of the crate's.
-pub(crate) const PROBLEMS: [&str; 9] = [
-    "AL-BND-001",
-    "AL-BND-002",
-    "AL-BND-003",
-    "AL-BND-004",
-    "AL-BND-005",
-    "AL-BND-006",
-    "AL-BND-007",
-    "AL-BND-008",
-    "AL-BND-009",
-];
-
 /// A bundle cannot be made, trusted or read.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
@@ -129,15 +116,15 @@ impl BundleError {
 impl Problem for BundleError {
     fn id(&self) -> &'static str {
         match self {
-            Self::NotABundle { .. } => PROBLEMS[0],
-            Self::NotTrusted { .. } => PROBLEMS[1],
-            Self::PartMissing { .. } => PROBLEMS[2],
-            Self::PartDamaged { .. } => PROBLEMS[3],
-            Self::ContentDamaged { .. } => PROBLEMS[4],
-            Self::BaseMissing { .. } => PROBLEMS[5],
-            Self::AlreadyThere { .. } => PROBLEMS[6],
-            Self::Key { .. } => PROBLEMS[7],
-            Self::Incomplete { .. } => PROBLEMS[8],
+            Self::NotABundle { .. } => "AL-BND-001",
+            Self::NotTrusted { .. } => "AL-BND-002",
+            Self::PartMissing { .. } => "AL-BND-003",
+            Self::PartDamaged { .. } => "AL-BND-004",
+            Self::ContentDamaged { .. } => "AL-BND-005",
+            Self::BaseMissing { .. } => "AL-BND-006",
+            Self::AlreadyThere { .. } => "AL-BND-007",
+            Self::Key { .. } => "AL-BND-008",
+            Self::Incomplete { .. } => "AL-BND-009",
             Self::Several { first, .. } => first.id(),
             Self::Artifact(error) => error.id(),
         }

@@ -5,9 +5,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use kubeapi::{Api, chain};
+use kubeapi::Api;
 use machine::{Background, Cmd, Local};
 use serde_json::json;
+use steps::chain;
 use tempfile::TempDir;
 
 use crate::identities::{Authority, Identity, When};

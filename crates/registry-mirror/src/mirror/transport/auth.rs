@@ -110,7 +110,7 @@ impl Auth {
                 }
             }
         };
-        let response = request.send().await.map_err(|e| Trouble::Passing(fail(super::innermost(&e)), None))?;
+        let response = request.send().await.map_err(|e| Trouble::Passing(fail(steps::innermost(&e)), None))?;
         let answer = Answer::read(response, &self.registry).await?;
         if !answer.status.is_success() {
             return Err(refused(&self.registry, &answer));

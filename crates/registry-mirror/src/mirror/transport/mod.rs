@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
+use steps::innermost;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::auth::Auth;
@@ -228,15 +229,6 @@ pub(crate) fn is_near(host: &str) -> bool {
         Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local(),
         Err(_) => name == "localhost",
     }
-}
-
-/// The cause at the bottom: `connection refused`, not `error sending request`.
-pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
-    let mut error = error;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error.to_string()
 }
 
 #[cfg(test)]

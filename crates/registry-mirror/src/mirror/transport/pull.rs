@@ -2,9 +2,10 @@
 
 use reqwest::header::{ACCEPT, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Response, StatusCode};
+use steps::innermost;
 
 use super::retry::refused;
-use super::{Answer, Registry, Scope, Trouble, accepted, innermost};
+use super::{Answer, Registry, Scope, Trouble, accepted};
 use crate::{Digest, RegistryError, Repository};
 
 /// A blob that arrives.
