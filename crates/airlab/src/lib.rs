@@ -6,6 +6,7 @@
 mod asked;
 mod backup;
 mod bundle;
+mod clocks;
 mod cluster;
 mod conditions;
 mod context;
@@ -32,6 +33,7 @@ mod secrets;
 mod sources;
 mod status;
 mod switch;
+mod until;
 mod upgrade;
 
 pub use asked::{Asked, asked};

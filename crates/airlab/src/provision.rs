@@ -5,7 +5,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use k3s_bootstrap::Cluster;
 use lab::{Create, Role};
 use registry_mirror::{Image, MirrorReport, Part};
@@ -19,8 +19,10 @@ use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
+use crate::until::{End, Until};
 use crate::{
-    AirlabError, Context, Facts, Failure, Sources, bundle, cluster, conditions, kubeconfig, leftovers, machines, power,
+    AirlabError, Context, Facts, Failure, Sources, bundle, clocks, cluster, conditions, kubeconfig, leftovers,
+    machines, power,
 };
 
 /// Brings a lab up from inside its network. The network is up already ([`Context::ensure_network`]) and the caller
@@ -37,18 +39,32 @@ pub async fn provision(
     let journal = Journal::open(&files.journal(), sink);
     let sink: &dyn Sink = &journal;
     let run = Run::new(lab, files, sink);
-    let vmrun = context.provider.vmrun();
-    let last = |step: &str| {
-        (until == Some(step)).then(|| {
-            let (lab, changes) = (lab.name.clone(), run.changes());
-            let (changed, seconds) = (changes.len(), start.elapsed().as_secs());
-            Provisioned::Until(Partial { lab, until: step.to_owned(), changed, changes, seconds })
-        })
+    let provisioned = match all(context, sources, facts, &run, Until(until), start).await {
+        Ok(ready) => Provisioned::Ready(Box::new(ready)),
+        Err(End::Failed(failure)) => return Err(failure),
+        Err(End::Wanted(step)) => {
+            let (changes, seconds) = (run.changes(), start.elapsed().as_secs());
+            let changed = changes.len();
+            Provisioned::Until(Partial { lab: lab.name.clone(), until: step, changed, changes, seconds })
+        }
     };
+    Ok(provisioned)
+}
+
+/// Every step in its order.
+async fn all(
+    context: &Context,
+    sources: &Sources,
+    facts: &Facts,
+    run: &Run<'_>,
+    until: Until<'_>,
+    start: Instant,
+) -> Result<Ready, End> {
+    let (lab, files, sink) = (run.lab, run.files, run.sink);
+    let vmrun = context.provider.vmrun();
     // the caller has done these two
-    if let Some(end) = last("files").or_else(|| last("network")) {
-        return Ok(end);
-    }
+    until.after("files")?;
+    until.after("network")?;
 
     // Before anything is made: somebody else's program on the registry's port ends the run.
     let chart = crate::kubesphere::chart(lab.kubesphere.as_ref())?;
@@ -63,78 +79,66 @@ pub async fn provision(
             Ok(secrets)
         })
         .await?;
-    if let Some(end) = last("keys") {
-        return Ok(end);
-    }
+    until.after("keys")?;
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
 
-    let payload = run.step("images", mirror(&run, sources)).await?;
-    if let Some(end) = last("images") {
-        return Ok(end);
-    }
+    let payload = run.step("images", mirror(run, sources)).await?;
+    until.after("images")?;
     run.step("registry", async {
         registry.ensure(sink).await?.into_iter().for_each(|done| run.changed(done));
         Ok(())
     })
     .await?;
-    if let Some(end) = last("registry") {
-        return Ok(end);
-    }
-    run.step("installer", installer(&run, sources)).await?;
-    if let Some(end) = last("installer") {
-        return Ok(end);
-    }
+    until.after("registry")?;
+    run.step("installer", installer(run, sources)).await?;
+    until.after("installer")?;
 
     let mut golden = None;
     if lab.vm.create == Create::Clone {
         golden = run
             .step("golden", async {
-                if golden::to_clone(&run)?.is_empty() {
+                if golden::to_clone(run)?.is_empty() {
                     return Ok(None);
                 }
-                let golden = Golden::of(&run, &secrets, sources)?;
-                golden::ensure(&run, &vmrun, &golden).await?;
+                let golden = Golden::of(run, &secrets, sources)?;
+                golden::ensure(run, &vmrun, &golden).await?;
                 Ok(Some(golden))
             })
             .await?;
     }
-    if let Some(end) = last("golden") {
-        return Ok(end);
-    }
+    until.after("golden")?;
 
     let seeds = run
         .step("machines", async {
             if let Some(golden) = &golden {
-                for node in golden::to_clone(&run)? {
-                    golden::clone(&run, &vmrun, golden, node).await?;
+                for node in golden::to_clone(run)? {
+                    golden::clone(run, &vmrun, golden, node).await?;
                 }
             }
             let mut seeds = Vec::new();
             for node in &lab.nodes {
                 let vmx = files.vmx(&node.name);
                 let running = vmx.exists() && vmrun.is_running(&vmx).await?;
-                let seed = nodes::seed(&run, &secrets, node)?;
+                let seed = nodes::seed(run, &secrets, node)?;
                 if !running {
-                    nodes::write_seed(&run, node, &seed)?;
+                    nodes::write_seed(run, node, &seed)?;
                 }
                 if lab.vm.create == Create::Install {
-                    machines::ensure_disk(&run, node)?;
+                    machines::ensure_disk(run, node)?;
                 }
-                machines::ensure_vmx(&run, node, &machines::vmx(lab, files, node), running)?;
+                machines::ensure_vmx(run, node, &machines::vmx(lab, files, node), running)?;
                 seeds.push(seed);
             }
             Ok(seeds)
         })
         .await?;
-    if let Some(end) = last("machines") {
-        return Ok(end);
-    }
+    until.after("machines")?;
 
     let live: Vec<Live> = run
         .step(
             "install",
             try_join_all(lab.nodes.iter().zip(&seeds).map(|(node, seed)| {
-                let (run, secrets, vmrun) = (&run, &secrets, &vmrun);
+                let (secrets, vmrun) = (&secrets, &vmrun);
                 async move {
                     let name = format!("install/{}", node.name);
                     run.step(&name, nodes::bring_up(run, vmrun, secrets, node, seed)).await
@@ -142,27 +146,20 @@ pub async fn provision(
             })),
         )
         .await?;
-    if let Some(end) = last("install") {
-        return Ok(end);
-    }
+    until.after("install")?;
 
-    run.step("clocks", clocks(&run, &secrets, &live)).await?;
-    if let Some(end) = last("clocks") {
-        return Ok(end);
-    }
+    run.step("clocks", clocks::ensure(run, &secrets, &live)).await?;
+    until.after("clocks")?;
 
     // Tokens and authorities are known beforehand: agents fetch and start while the server does; k3s waits by itself.
-    let wanted = |node: &Live| until != Some("server") || node.node.role == Role::Server;
+    let wanted = |node: &Live| until.0 != Some("server") || node.node.role == Role::Server;
     let live: Vec<Live> = live.into_iter().filter(wanted).collect();
-    cluster::ensure_all(&run, &vmrun, &secrets, &payload, &live).await?;
-    if let Some(end) = last("server").or_else(|| last("agents")) {
-        return Ok(end);
-    }
+    cluster::ensure_all(run, &vmrun, &secrets, &payload, &live).await?;
+    until.after("server")?;
+    until.after("agents")?;
 
-    run.step("kubeconfig", kubeconfig::ensure(&run, context, facts, &live)).await?;
-    if let Some(end) = last("kubeconfig") {
-        return Ok(end);
-    }
+    run.step("kubeconfig", kubeconfig::ensure(run, context, facts, &live)).await?;
+    until.after("kubeconfig")?;
 
     let ready = async {
         let cluster = Cluster::new(&kubeconfig::inside(context)?).await?;
@@ -173,11 +170,11 @@ pub async fn provision(
         Ok((cluster.nodes().await?, conditions))
     };
     let machines: Vec<&lab::Node> = lab.nodes.iter().collect();
-    let (nodes, conditions) = run.step("ready", power::while_on(&run, &vmrun, &machines, power::LOOK, ready)).await?;
+    let (nodes, conditions) = run.step("ready", power::while_on(run, &vmrun, &machines, power::LOOK, ready)).await?;
     let mut console = None;
-    if let Some(wanted) = lab.kubesphere.as_ref().zip(chart).filter(|_| until != Some("ready")) {
-        let work = crate::kubesphere::ensure(&run, context, facts, &live, wanted, sink);
-        console = Some(run.step("kubesphere", power::while_on(&run, &vmrun, &machines, power::LOOK, work)).await?);
+    if let Some(wanted) = lab.kubesphere.as_ref().zip(chart).filter(|_| until.0 != Some("ready")) {
+        let work = crate::kubesphere::ensure(run, context, facts, &live, wanted, sink);
+        console = Some(run.step("kubesphere", power::while_on(run, &vmrun, &machines, power::LOOK, work)).await?);
     }
     let rows = lab.nodes.iter().filter_map(|node| {
         let seen = nodes.iter().find(|s| s.name == node.name)?;
@@ -193,7 +190,7 @@ pub async fn provision(
     });
     let changes = run.changes();
     let api = facts.reached_at(&format!("{}:6443", lab.first_server().address));
-    Ok(Provisioned::Ready(Box::new(Ready {
+    Ok(Ready {
         lab: lab.name.clone(),
         changed: changes.len(),
         changes,
@@ -208,7 +205,7 @@ pub async fn provision(
         evidence: facts.evidence.clone(),
         stand_ins: sources.stand_ins.clone(),
         seconds: start.elapsed().as_secs(),
-    })))
+    })
 }
 
 /// Fills the registry's store: the profile's images, the k3s program, its air-gap images.
@@ -273,64 +270,4 @@ async fn installer(run: &Run<'_>, sources: &Sources) -> Result<(), Failure> {
         .map_err(|e| AirlabError::File { path: target, action: "not written", source: std::io::Error::other(e) })??;
     run.changed_if(changed, "installer patched");
     Ok(())
-}
-
-/// Measures every node's clock before k3s may start there. One that is off, after a suspension for instance, is put right
-/// where it is the node's own; unless it is this host's clock, and so the registry's, that is wrong: that one is told, and
-/// not followed.
-pub(crate) async fn clocks(run: &Run<'_>, secrets: &Secrets, live: &[Live]) -> Result<(), Failure> {
-    let measured = join_all(live.iter().map(|node| timesync::measure(&node.ssh))).await;
-    let own = measured.iter().flatten().filter(|clock| clock.clock == timesync::Whose::Own);
-    let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let evidence = timesync::Evidence {
-        now: seconds(SystemTime::now()),
-        past: seconds(secrets.born),
-        nodes: own.filter_map(|clock| clock.offset).collect(),
-    };
-    match timesync::judge_host(&evidence) {
-        timesync::HostClock::Plausible => {}
-        timesync::HostClock::BeforeThePast(by) => {
-            let why = format!("it is {by} s before the lab's own authority was made");
-            return Err(AirlabError::HostClock { why }.into());
-        }
-        timesync::HostClock::AgainstTheNodes(offset) => {
-            let why = format!("the nodes agree with each other, and are {offset} to it");
-            return Err(AirlabError::HostClock { why }.into());
-        }
-    }
-    let clocks = try_join_all(live.iter().zip(measured).map(|(node, measured)| async move {
-        let right = |clock: &timesync::Clock| {
-            let decision = clock.offset.map(|o| timesync::decide(timesync::Policy::default(), o));
-            decision.is_none_or(|d| d == timesync::Decision::Right) || clock.clock == timesync::Whose::Host
-        };
-        let clock = match measured {
-            Ok(clock) if right(&clock) => clock,
-            // far off, a good certificate looks bad
-            Ok(_) | Err(timesync::ClockError::Untrusted { .. }) => {
-                let clock = timesync::sync(&node.ssh).await?;
-                run.changed(format!("{}: clock set", node.node.name));
-                clock
-            }
-            Err(error) => return Err(error.into()),
-        };
-        Ok::<_, Failure>((node.node.name.clone(), clock))
-    }));
-    for (node, clock) in clocks.await? {
-        run.note("clocks", format!("{node}: {}", clock_words(&clock)));
-        if let Some(offset) = clock.offset
-            && timesync::decide(timesync::Policy::default(), offset) == timesync::Decision::Refuse
-        {
-            return Err(AirlabError::ClockOff { node, offset: offset.to_string() }.into());
-        }
-    }
-    Ok(())
-}
-
-/// A reading in words; a clock that is the host's is called that, and never counts as a measured success.
-pub(crate) fn clock_words(clock: &timesync::Clock) -> String {
-    let offset = clock.offset.map_or_else(|| "not measured".to_owned(), |o| format!("{o} against the registry"));
-    match clock.clock {
-        timesync::Whose::Host => format!("the host's clock ({offset})"),
-        timesync::Whose::Own => offset,
-    }
 }

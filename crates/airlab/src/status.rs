@@ -9,7 +9,6 @@ use lab::Role;
 use machine::{Cmd, Exec, Ssh};
 use vmware::vmrun::Vmrun;
 
-use crate::provision::clock_words;
 use crate::ready::{Finding, NodeState, NodeStatus, RegistryStatus, Status};
 use crate::registry::Registry;
 use crate::secrets::Secrets;
@@ -173,7 +172,7 @@ fn all_clocks(facts: &Facts, clocks: &[Measured], findings: &mut Vec<Finding>) -
             Ok(clock) => {
                 words.push(format!("{node} {}", clock.offset.map_or("not measured".into(), |o| o.to_string())));
                 if clock.state != timesync::State::Ok {
-                    let what = format!("clock of {node}: {:?}, {}", clock.state, clock_words(clock));
+                    let what = format!("clock of {node}: {:?}, {}", clock.state, crate::clocks::words(clock));
                     findings.push(Finding { id: "AL-STA-005", what });
                 }
             }

@@ -12,7 +12,7 @@ use crate::nodes::{self, Live};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Facts, Failure, conditions, kubeconfig, power, provision};
+use crate::{AirlabError, Context, Facts, Failure, clocks, conditions, kubeconfig, power};
 
 /// The end of `up` or `down`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,13 +100,13 @@ pub async fn up(context: &Context, facts: &Facts, sink: &dyn Sink) -> Result<Swi
     // All servers at once: none of several has a majority by itself.
     let servers = run.step("servers", async {
         let servers = try_join_all(lab.servers().map(on)).await?;
-        provision::clocks(&run, &secrets, &servers).await?;
+        clocks::ensure(&run, &secrets, &servers).await?;
         Ok(servers)
     });
     let servers = servers.await?;
     run.step("agents", async {
         let agents = try_join_all(lab.nodes.iter().filter(|n| n.role == Role::Agent).map(on)).await?;
-        provision::clocks(&run, &secrets, &agents).await
+        clocks::ensure(&run, &secrets, &agents).await
     })
     .await?;
     // the way from outside may have other ports than before
