@@ -3,7 +3,7 @@
 use crate::Ended;
 use crate::lab::myself;
 use crate::parts::{Part, Score};
-use crate::test;
+use crate::{packages, say, test};
 
 /// The suites of the end-to-end proof: what each should take and when it hangs, in minutes.
 const PROOF: &[(&str, u64, u64)] = &[
@@ -24,6 +24,10 @@ const PROOF: &[(&str, u64, u64)] = &[
 
 /// The parts of `test`, the Windows check, then the end-to-end proof, each suite a part of its own.
 pub(crate) fn run() -> Ended {
+    if let Err(why) = packages::ensure_for_checks(&say::line, true) {
+        say::line(&format!("error: {why}"));
+        return say::result("0 passed, 1 failed\n").map(|_| 1);
+    }
     let mut score = Score::default();
     for (part, quiet) in test::parts() {
         score.run(&part, quiet);

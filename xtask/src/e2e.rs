@@ -51,7 +51,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
         ));
     }
     if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
-        full_machines::ensure()?;
+        full_machines::ensure(true)?;
     }
     let packages = PROGRAMS.iter().chain(&["timesync-cli", "e2e"]).flat_map(|p| ["-p", p]);
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);

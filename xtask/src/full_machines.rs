@@ -15,7 +15,7 @@ const NEEDED: &[(&str, &str)] =
 /// Installs what is missing. Where the machine has QEMU's tools from backports, the emulator of its own release would
 /// push them out; then it comes from backports too, by lists of its own: the machine's package sources stay as they are,
 /// and nothing is ever removed.
-pub(crate) fn ensure() -> Result<(), String> {
+pub(crate) fn ensure(yes: bool) -> Result<(), String> {
     let missing: Vec<&str> =
         NEEDED.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect();
     if missing.is_empty() {
@@ -23,7 +23,7 @@ pub(crate) fn ensure() -> Result<(), String> {
     }
     let words = missing.join(" ");
     let how = format!("full machines need the packages {words}\nwhat to do:\n  {}", packages::command(&missing));
-    if !packages::root() || Local.run(&Cmd::new("apt-get").arg("--version")).is_err() {
+    if !yes || !packages::root() || Local.run(&Cmd::new("apt-get").arg("--version")).is_err() {
         return Err(how);
     }
     say::line(&format!("installing {words}"));

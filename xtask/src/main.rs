@@ -23,7 +23,8 @@ cargo xtask provision [--lab FILE] [--engine NAME] [--until STEP] [--yes] [--pla
                          from nothing to a Ready lab: packages, parts, programs, then `airlab provision`
 cargo xtask status | destroy | ssh | run | vmrun ...
                          build the programs, then the same verb of `airlab`
-cargo xtask test         everything that is checked before a change lands
+cargo xtask test [--yes] [PART ...]
+                         everything that is checked before a change lands; with --yes, missing packages are installed
 cargo xtask ci           test, the Windows check and the longer proofs, each with a time-out
 cargo xtask tidy         layers, dependency budgets, words, scripts
 cargo xtask docs         write the generated pages of docs/

@@ -1,10 +1,11 @@
 //! Debian packages of the host: listed first, installed only with `--yes` and as root.
 
+use std::path::Path;
 use std::time::Duration;
 
 use machine::{Cmd, Local};
 
-use crate::say::Talk;
+use crate::full_machines;
 
 /// What running the lab needs beside what building its parts needs.
 const LAB: &[&str] = &[
@@ -19,7 +20,49 @@ const LAB: &[&str] = &[
     "systemd-container",
 ];
 
-/// The packages that are not installed, in alphabetical order.
+/// The programs that the checks look with, each with its package.
+const CHECKS: &[(&str, &str)] = &[
+    ("cc", "gcc"),
+    ("ctr", "containerd"),
+    ("curl", "curl"),
+    ("debugfs", "e2fsprogs"),
+    ("docker-registry", "docker-registry"),
+    ("etcd", "etcd-server"),
+    ("etcdctl", "etcd-client"),
+    ("genisoimage", "genisoimage"),
+    ("git", "git"),
+    ("ip", "iproute2"),
+    ("isoinfo", "genisoimage"),
+    ("kubectl", "kubernetes-client"),
+    ("openssl", "openssl"),
+    ("ping", "iputils-ping"),
+    ("shellcheck", "shellcheck"),
+    ("skopeo", "skopeo"),
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("xorriso", "xorriso"),
+];
+
+/// Where Debian asks whether a service may start when its package is installed.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// What the checks need and is not here, in alphabetical order.
+fn missing_for_checks() -> Vec<&'static str> {
+    let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
+    let tools = CHECKS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package);
+    let mut all: Vec<&str> = missing().into_iter().chain(tools).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// Installs what the checks need, or says which one command does.
+pub(crate) fn ensure_for_checks(say: &dyn Fn(&str), yes: bool) -> Result<(), String> {
+    install(say, yes, &missing_for_checks(), "the checks look with programs of Debian's")?;
+    full_machines::ensure(yes)
+}
+
+/// The packages of the lab that are not installed, in alphabetical order.
 pub(crate) fn missing() -> Vec<&'static str> {
     let mut all: Vec<&str> = demolab::packages().iter().chain(LAB).copied().collect();
     all.sort_unstable();
@@ -35,34 +78,61 @@ pub(crate) fn command(names: &[&str]) -> String {
     format!("apt-get update && apt-get install -y --no-install-recommends {}", names.join(" "))
 }
 
-/// Installs what is missing, or says which one command does. The machine's package sources stay as they are.
-pub(crate) fn ensure(talk: &Talk, yes: bool) -> Result<(), String> {
-    let names = missing();
+/// Installs what the lab needs, or says which one command does.
+pub(crate) fn ensure(say: &dyn Fn(&str), yes: bool) -> Result<(), String> {
+    install(say, yes, &missing(), "the demo lab is built with Debian's tools")
+}
+
+/// The machine's package sources stay as they are, and no service is started.
+fn install(say: &dyn Fn(&str), yes: bool, names: &[&str], why: &str) -> Result<(), String> {
     if names.is_empty() {
         return Ok(());
     }
     if Local.run(&Cmd::new("apt-get").arg("--version")).is_err() {
-        return Err(format!("the demo lab is built with Debian's tools; missing here: {}", names.join(" ")));
+        return Err(format!("{why}; missing here: {}", names.join(" ")));
     }
-    talk.say(&format!("system packages to be installed: {}", names.join(" ")));
+    say(&format!("system packages to be installed: {}", names.join(" ")));
     if !yes || !root() {
         let why = if yes { "only root may install packages" } else { "nothing is installed without --yes" };
         let prefix = if root() { "" } else { "sudo sh -c '" };
         let suffix = if root() { "" } else { "'" };
-        return Err(format!("{why}\nwhat to do:\n  {prefix}{}{suffix}", command(&names)));
+        return Err(format!("{why}\nwhat to do:\n  {prefix}{}{suffix}", command(names)));
     }
     let apt = |args: &[&str]| {
         let cmd = Cmd::new("apt-get").args(["-q", "-o", "DPkg::Lock::Timeout=120"]).args(args.iter().copied());
         cmd.env("DEBIAN_FRONTEND", "noninteractive").timeout(Duration::from_secs(900))
     };
-    talk.say("reading package lists");
+    say("reading package lists");
     if let Err(error) = Local.run_ok(&apt(&["update"])) {
-        talk.say(&format!("package lists could not be renewed, going on with the old ones ({error})"));
+        say(&format!("package lists could not be renewed, going on with the old ones ({error})"));
     }
-    talk.say("installing packages");
-    let install = [&["install", "-y", "--no-install-recommends"], &names[..]].concat();
-    Local.run_ok(&apt(&install)).map_err(|e| format!("{e}\nwhat to do:\n  {}", command(&names)))?;
+    say("installing packages");
+    let _asleep = Asleep::begin().map_err(|e| format!("{POLICY}: {e}"))?;
+    let install = [&["install", "-y", "--no-install-recommends"], names].concat();
+    Local.run_ok(&apt(&install)).map_err(|e| format!("{e}\nwhat to do:\n  {}", command(names)))?;
     Ok(())
+}
+
+/// While it lives, an installed package starts no service; a policy of the machine's own stays.
+struct Asleep(bool);
+
+impl Asleep {
+    fn begin() -> std::io::Result<Self> {
+        let ours = Path::new("/run/systemd/system").exists() && !Path::new(POLICY).exists();
+        if ours {
+            let forbid = "#!/bin/sh\nexit 101\n";
+            machine::write_file(Path::new(POLICY), forbid.as_bytes(), 0o755).map_err(std::io::Error::other)?;
+        }
+        Ok(Self(ours))
+    }
+}
+
+impl Drop for Asleep {
+    fn drop(&mut self) {
+        if self.0 {
+            let _ = std::fs::remove_file(POLICY);
+        }
+    }
 }
 
 /// Whether this process is root.

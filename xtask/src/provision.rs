@@ -41,7 +41,7 @@ pub(crate) fn provision(words: &[String]) -> Ended {
 
 /// Packages, offline parts and programs: all that `airlab` needs to bring a lab up.
 pub(crate) fn prepare(talk: &Arc<Talk>, demo: bool, yes: bool) -> Result<(), String> {
-    packages::ensure(talk, yes)?;
+    packages::ensure(&|text| talk.say(text), yes)?;
     together(talk, demo)
 }
 

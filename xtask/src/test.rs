@@ -6,12 +6,23 @@ use crate::Ended;
 use crate::lab::myself;
 use crate::parts::{Part, Score};
 use crate::provision::cargo;
+use crate::{packages, say};
 
-/// Runs every part; with names, only those.
-pub(crate) fn run(names: &[String]) -> Ended {
+/// Runs every part; with names, only those. What the checks look with is installed first, with `--yes`.
+pub(crate) fn run(words: &[String]) -> Ended {
+    let (flags, names): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| word.starts_with("--"));
+    let known: Vec<&str> = parts().iter().map(|(part, _)| part.name).collect();
+    if let Some(odd) =
+        flags.iter().find(|f| *f != &"--yes").or_else(|| names.iter().find(|n| !known.contains(&n.as_str())))
+    {
+        return Err(format!("no {odd} here\nwhat to do:\n  cargo xtask test [--yes] [{}]", known.join("|")));
+    }
+    if names.is_empty() {
+        packages::ensure_for_checks(&say::line, !flags.is_empty())?;
+    }
     let mut score = Score::default();
     for (part, quiet) in parts() {
-        if names.is_empty() || names.iter().any(|n| n == part.name) {
+        if names.is_empty() || names.iter().any(|n| *n == part.name) {
             score.run(&part, quiet);
         }
     }

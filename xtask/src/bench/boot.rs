@@ -26,7 +26,7 @@ pub(super) fn run() -> Ended {
     if !packages::root() {
         return Err("the measurement makes a network: run it as root".into());
     }
-    full_machines::ensure()?;
+    full_machines::ensure(true)?;
     let talk = Talk::start("bench-boot", Timeline::default());
     programs(&talk)?;
     talk.hush();
