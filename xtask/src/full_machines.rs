@@ -12,12 +12,16 @@ use crate::{packages, say};
 const NEEDED: &[(&str, &str)] =
     &[("qemu-system-x86", "/usr/bin/qemu-system-x86_64"), ("ovmf", "/usr/share/OVMF/OVMF_CODE_4M.fd")];
 
+/// The packages that are not installed.
+pub(crate) fn missing() -> Vec<&'static str> {
+    NEEDED.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect()
+}
+
 /// Installs what is missing. Where the machine has QEMU's tools from backports, the emulator of its own release would
 /// push them out; then it comes from backports too, by lists of its own: the machine's package sources stay as they are,
 /// and nothing is ever removed.
 pub(crate) fn ensure(yes: bool) -> Result<(), String> {
-    let missing: Vec<&str> =
-        NEEDED.iter().filter(|(_, file)| !Path::new(file).exists()).map(|(name, _)| *name).collect();
+    let missing = missing();
     if missing.is_empty() {
         return Ok(());
     }

@@ -58,7 +58,12 @@ fn missing_for_checks() -> Vec<&'static str> {
 
 /// Installs what the checks need, or says which one command does.
 pub(crate) fn ensure_for_checks(say: &dyn Fn(&str), yes: bool) -> Result<(), String> {
-    install(say, yes, &missing_for_checks(), "the checks look with programs of Debian's")?;
+    let mut names = missing_for_checks();
+    if !yes {
+        // With it they come afterwards, from where they fit this machine.
+        names.extend(full_machines::missing());
+    }
+    install(say, yes, &names, "the checks look with programs of Debian's")?;
     full_machines::ensure(yes)
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use lab::{Lab, Layout, Mode, Provider as Kind};
 use machine::{Cmd, Local};
 use serde::{Deserialize, Serialize};
-use vmware::vmrun::Vmrun;
+use vmware::vmrun::{Gate, Vmrun};
 
 use crate::{AirlabError, Failure};
 
@@ -84,7 +84,7 @@ impl Provider {
                 beside.join(format!("qvmrun{}", std::env::consts::EXE_SUFFIX)).display().to_string()
             }
         };
-        let mut vmrun = Vmrun::new(program);
+        let mut vmrun = Vmrun { gate: Gate::new(lab.vm.parallel), ..Vmrun::new(program) };
         if lab.vm.provider == Kind::Qvmrun {
             vmrun.env.push(("QVMRUN_HOME".into(), files.provider().display().to_string()));
             if let Some(engine) = engine {
@@ -157,5 +157,21 @@ impl Provider {
         let out = Local.run_ok(&self.command(args).timeout(Duration::from_secs(60)))?;
         serde_json::from_slice(&out.stdout)
             .map_err(|e| AirlabError::Facts { program: self.program(), detail: e.to_string() }.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lab_says_how_many_calls_run_at_once() {
+        let calls = |text: &str| {
+            let lab = Lab::parse(Path::new("airlab.toml"), text).unwrap();
+            let files = Layout::of(&lab, Path::new("/srv/.airlab"));
+            Provider::of(&lab, &files, Path::new("/bin"), None).vmrun().gate.parallel()
+        };
+        assert_eq!(calls(lab::DEMO), Gate::default().parallel());
+        assert_eq!(calls(&lab::DEMO.replace("disk_gib", "parallel = 2\ndisk_gib")), 2);
     }
 }

@@ -16,7 +16,7 @@ pub(crate) const TOP: &[&str] = &[
 pub(crate) const K3S: &[&str] = &["disable", "snapshot_schedule", "snapshot_retention"];
 pub(crate) const NETWORK: &[&str] = &["cidr", "mode"];
 pub(crate) const VM: &[&str] =
-    &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "vmx"];
+    &["provider", "program", "folder", "disk_gib", "disk_format", "firmware", "create", "hardware", "parallel", "vmx"];
 pub(crate) const REGISTRY: &[&str] = &["kind", "host", "port", "address", "ca", "credentials"];
 pub(crate) const ARTIFACTS: &[&str] = &[
     "source",

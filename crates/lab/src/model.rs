@@ -121,6 +121,8 @@ pub struct Vm {
     pub create: Create,
     /// VMware virtual hardware version.
     pub hardware: u32,
+    /// How many vmrun calls may run at once, over all machines; a single machine has one call at a time.
+    pub parallel: usize,
     /// Further keys for every node's .vmx, none of those airlab writes itself.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub vmx: BTreeMap<String, String>,

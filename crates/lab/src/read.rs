@@ -294,6 +294,7 @@ impl Reader<'_> {
             firmware: firmware.unwrap_or(Firmware::Efi),
             create: create.unwrap_or(Create::Install),
             hardware: u32::try_from(self.number(section, "hardware", 19..=22, 19)).unwrap_or(19),
+            parallel: usize::try_from(self.number(section, "parallel", 1..=64, 4)).unwrap_or(4),
             vmx: self.vmx(section),
         }
     }
