@@ -1,11 +1,12 @@
 //! `cargo xtask bench`: measurements with a goal. `start` and `boot` are times to Ready, and to a booted machine, against
-//! bare floors in the same run; `registry` is ours beside docker-registry.
+//! bare floors in the same run; `registry` is ours beside docker-registry, `ssh` ours beside OpenSSH.
 
 mod bars;
 mod boot;
 mod load;
 mod mirror;
 mod registry;
+mod ssh;
 mod vmrun;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,9 @@ pub(crate) fn run(words: &[String]) -> Ended {
     }
     if words == ["vmrun"] {
         return vmrun::run();
+    }
+    if words == ["ssh"] {
+        return ssh::run();
     }
     if words == ["registry"] {
         return registry::run();

@@ -36,9 +36,10 @@ cargo xtask e2e kill [--full] [--seed N] [--step NAME]
                          a run killed inside every step, machines without power, and a plain run to Ready after each
 cargo xtask e2e smoke | lab | host | second | bad-input | bridge | bundle | registry | clone | desktop | faults | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
-cargo xtask bench start | boot | vmrun | registry | mirror
+cargo xtask bench start | boot | vmrun | registry | mirror | ssh
                          time to Ready, and to a booted emulated machine, against bare scripts; thirty machines with a
-                         vmrun that takes a second; the registry beside docker-registry
+                         vmrun that takes a second; the registry beside docker-registry; a hundred agents joined over
+                         SSH beside OpenSSH
 cargo xtask fuzz [TARGET] [SECONDS]
                          random bytes against what reads foreign ones, ten minutes each
 ";

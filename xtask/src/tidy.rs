@@ -3,6 +3,7 @@
 mod budgets;
 mod files;
 mod layers;
+mod proofs;
 mod scripts;
 mod words;
 
@@ -23,13 +24,14 @@ type Check = (&'static str, fn() -> Findings);
 
 /// Runs every check.
 pub(crate) fn run() -> Ended {
-    let checks: [Check; 8] = [
+    let checks: [Check; 9] = [
         ("layers", layers::check),
         ("dependency budgets", budgets::trees),
         ("lock file", budgets::lock),
         ("engine names", words::engines),
         ("machine paths", words::places),
         ("file sizes", files::sizes),
+        ("comparison with other tools", proofs::check),
         ("shell scripts", scripts::shell),
         ("go files", scripts::go),
     ];

@@ -24,6 +24,9 @@ pub use local::{Background, Local};
 #[cfg(feature = "ssh")]
 pub use ssh::{Ssh, SshError, SshTarget};
 
+/// How many other machines are talked to at a time; more of them take turns.
+pub const NODES_AT_ONCE: usize = 32;
+
 /// The id of every problem this crate can report.
 pub const PROBLEMS: &[&str] = &[
     "AL-EXE-001",
