@@ -84,7 +84,7 @@ impl Files {
 }
 
 /// The file in a folder of ours: the cache drops parts when they are built anew.
-fn own(part: &Path, folder: &Path) -> Result<PathBuf, Fail> {
+pub(crate) fn own(part: &Path, folder: &Path) -> Result<PathBuf, Fail> {
     let path = folder.join(part.file_name().unwrap_or_default());
     if fs::hard_link(part, &path).is_err() {
         fs::copy(part, &path)?;

@@ -1,7 +1,7 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|cluster|kill|faults|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|cluster|kill|faults|kubesphere|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
@@ -19,6 +19,7 @@ mod inside;
 mod installer;
 mod kill;
 mod kube;
+mod kubesphere;
 mod life;
 mod objects;
 mod product;
@@ -39,8 +40,20 @@ use std::time::Instant;
 use proof::Fail;
 use report::{Report, say};
 
-const SUITES: &[&str] =
-    &["bad-input", "lab", "second", "bridge", "registry", "bundle", "clone", "desktop", "cluster", "faults", "kill"];
+const SUITES: &[&str] = &[
+    "bad-input",
+    "lab",
+    "second",
+    "bridge",
+    "registry",
+    "bundle",
+    "clone",
+    "desktop",
+    "cluster",
+    "faults",
+    "kill",
+    "kubesphere",
+];
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -75,7 +88,7 @@ fn main() -> ExitCode {
 }
 
 fn usage() -> ExitCode {
-    say("usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|cluster|faults|all, \
+    say("usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|cluster|faults|kubesphere|all, \
          or e2e boot [--full | --efi | --installed PART...], \
          or e2e clone --machines, or e2e cluster [--k3s FILE --airgap FILE], or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]");
     ExitCode::from(2)
@@ -111,6 +124,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "desktop" => desktop::suite(report),
         "kill" => kill::suite(report, asked),
         "faults" => faults::suite(report),
+        "kubesphere" => kubesphere::suite(report),
         "registry" => registry::suite(report),
         _ => bad_input::suite(report),
     }

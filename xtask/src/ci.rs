@@ -19,6 +19,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("cluster", 5, 25),
     ("registry", 1, 8),
     ("kill", 4, 12),
+    ("kubesphere", 4, 15),
     ("boot", 5, 15),
 ];
 

@@ -24,15 +24,18 @@ const TOOLS: &[(&str, &str)] = &[
 ];
 
 /// Programs that only one suite looks with.
-const OTHERS: &[(&str, &[(&str, &str)])] = &[(
-    "registry",
-    &[("skopeo", "skopeo"), ("docker-registry", "docker-registry"), ("ctr", "containerd"), ("tar", "tar")],
-)];
+const OTHERS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "registry",
+        &[("skopeo", "skopeo"), ("docker-registry", "docker-registry"), ("ctr", "containerd"), ("tar", "tar")],
+    ),
+    ("kubesphere", &[("chromium", "chromium"), ("tar", "tar"), ("python3", "python3-pip")]),
+];
 
 /// Words that ask for full machines: a suite, a switch of one.
 const FULL_MACHINES: &[&str] = &["boot", "clocks", "--machines"];
 
-/// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|faults|kill|all`.
+/// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|faults|kill|kubesphere|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
     if !cfg!(target_os = "linux") || !packages::root() {
         say::line("the lab needs Linux and root: run the same command as root");
@@ -53,7 +56,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
         full_machines::ensure(true)?;
     }
-    let packages = PROGRAMS.iter().chain(&["timesync-cli", "e2e"]).flat_map(|p| ["-p", p]);
+    let packages = PROGRAMS.iter().chain(&["timesync-cli", "kubesphere-cli", "e2e"]).flat_map(|p| ["-p", p]);
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);
     let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
     if built != 0 {

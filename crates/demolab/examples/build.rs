@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some("node-image") => println!("{:#?}", demolab::node_image(&cache, &Lines)?),
         Some("kubernetes") => println!("{}", demolab::kubernetes(&cache, &Lines)?.display()),
         Some("helm") => println!("{:?}", demolab::helm_image(&cache, &Lines)?),
+        Some("kubesphere") => println!("{:#?}", demolab::kubesphere_images(&cache, &Lines)?),
         Some("images") => println!("{:#?}", demolab::images(&cache, &Lines)?),
         Some("installer") => println!("{}", demolab::installer(&cache, &Lines)?.display()),
         Some("iso") => println!("{}", demolab::demo_iso(&cache, &Lines)?.display()),

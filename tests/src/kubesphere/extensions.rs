@@ -1,0 +1,107 @@
+//! Monitoring and logging after the core, each after what it needs; one of them stuck.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::{status, tool};
+use crate::proof::{Fail, Proof, ensure, fail};
+use crate::world::World;
+
+/// Which needs which.
+const NEEDS: &[(&str, &str)] = &[
+    ("whizard-monitoring", "whizard-telemetry"),
+    ("vector", "opensearch"),
+    ("whizard-logging", "vector"),
+    ("whizard-logging", "whizard-telemetry"),
+];
+
+/// The lab file now asks for everything: the chart's values change, and extensions come. One of them has an image that
+/// no registry has, until somebody looks at `status` and mends it, while `provision` goes on waiting.
+pub(super) fn in_order(world: &World) -> Proof {
+    let file = world.scratch("lab.toml");
+    let text = fs::read_to_string(&file)?;
+    let full = text.replace("profile = \"core\"", "profile = \"full\"");
+    ensure!(full != text, "the lab file has no profile");
+    fs::write(&file, full)?;
+    // the controller leaves what a repository has offered before
+    let wrong = "docker.io/airlab/not-there:1";
+    world.apply(&json!({"apiVersion": "kubesphere.io/v1alpha1", "kind": "ExtensionVersion",
+        "metadata": {"name": "vector-1.0.4"}, "spec": {"version": "1.0.4", "namespace": "kubesphere-logging-system",
+            "image": wrong, "externalDependencies": ["opensearch"]}}))?;
+    let mut run = world.start(&world.airlab("provision", &["--yes", "--output", "json"]), "full")?;
+    let stuck = loop {
+        run.going_on()?;
+        ensure!(run.look()?.is_none(), "provision ended: {:?}", run.lines().last());
+        match stuck(&status(world)?, wrong) {
+            Some(finding) => break finding,
+            None => std::thread::sleep(std::time::Duration::from_secs(1)),
+        }
+    };
+    let image = json!({"spec": {"image": demolab::KUBESPHERE}}).to_string();
+    world.kubectl(&["patch", "extensionversion", "vector-1.0.4", "--type=merge", "-p", &image])?;
+    let run = run.wait()?;
+    run.succeeded()?;
+    let answer: Value = run.json()?;
+    let changes: Vec<String> = serde_json::from_value(answer["changes"].clone())?;
+    let Some(core) = changes.iter().find(|c| c.contains("revision 2")) else { fail!("no upgrade in {changes:?}") };
+    let order = ordered(world)?;
+    let end = status(world)?;
+    ensure!(end["healthy"] == true, "{end}");
+    Ok(format!("{core}; {order}; stuck meanwhile: {stuck}"))
+}
+
+/// What `status` says of the extension that is stuck, once it says it.
+fn stuck(answer: &Value, image: &str) -> Option<String> {
+    let all = answer["findings"].as_array()?;
+    let ours = all.iter().find(|f| f["object"] == "InstallPlan vector" && f["image"] == image)?;
+    let message = ours["message"].as_str()?;
+    let whole =
+        ours["cause"] == "extension" && message.starts_with("Installing: Pod kubesphere-logging-system/vector-");
+    whole.then(|| format!("InstallPlan vector: {message}"))
+}
+
+/// Every plan came after what it needs was installed; the order, as the API has it.
+fn ordered(world: &World) -> Result<String, Fail> {
+    let list = world.kubectl_json(&["get", "installplans"])?;
+    let mut plans = BTreeMap::new();
+    for plan in list["items"].as_array().into_iter().flatten() {
+        let name = plan["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let history = plan["status"]["stateHistory"].as_array().cloned().unwrap_or_default();
+        let states: Vec<&str> = history.iter().filter_map(|h| h["state"].as_str()).collect();
+        ensure!(states == ["Installing", "Installed"], "{name}: {states:?}");
+        let time = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        plans.insert(name, (time(&plan["metadata"]["creationTimestamp"]), time(&history[1]["lastTransitionTime"])));
+    }
+    ensure!(plans.len() == 5, "plans {:?}", plans.keys());
+    for (one, need) in NEEDS {
+        let (Some((made, _)), Some((_, installed))) = (plans.get(*one), plans.get(*need)) else {
+            fail!("{one} or {need} has no plan")
+        };
+        ensure!(made >= installed, "{one} was asked for at {made}, {need} was installed at {installed}");
+    }
+    let mut order: Vec<(&String, &String)> = plans.iter().map(|(name, (made, _))| (made, name)).collect();
+    order.sort();
+    Ok(order.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" -> "))
+}
+
+/// Everything out again, what nobody needs first.
+pub(super) fn removed(world: &World) -> Proof {
+    let out = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
+    let answer: Value = serde_json::from_slice(&out.stdout)?;
+    let gone: Vec<String> = serde_json::from_value(answer["removed"].clone())?;
+    let at = |what: &str| gone.iter().position(|g| g.contains(what)).unwrap_or(usize::MAX);
+    for (one, need) in NEEDS {
+        ensure!(at(one) < at(need) && at(need) < at("HelmChart"), "order {gone:?}");
+    }
+    ensure!(at("HelmChart") < at("Namespace") && at("Namespace") < gone.len(), "order {gone:?}");
+    let spaces = world.kubectl(&["get", "namespaces", "-o", "name"])?;
+    ensure!(!spaces.contains("kubesphere-system"), "{spaces}");
+    let after = status(world)?;
+    ensure!(after["release"].is_null() && after["healthy"] == false, "{after}");
+    let again = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
+    let again: Value = serde_json::from_slice(&again.stdout)?;
+    ensure!(again["removed"] == json!([]), "a second removal removed {again}");
+    Ok(format!("{} objects, in the end the namespace", gone.len()))
+}
