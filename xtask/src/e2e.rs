@@ -7,7 +7,7 @@ use machine::{Cmd, Local};
 use crate::lab::target;
 use crate::parts::{SKIPPED, full};
 use crate::provision::{PROGRAMS, cargo};
-use crate::{Ended, full_machines, packages, say};
+use crate::{Ended, full_machines, helm, packages, say};
 
 /// Programs of the host that the proof looks with, and the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[
@@ -29,7 +29,7 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[
         "registry",
         &[("skopeo", "skopeo"), ("docker-registry", "docker-registry"), ("ctr", "containerd"), ("tar", "tar")],
     ),
-    ("kubesphere", &[("chromium", "chromium"), ("tar", "tar"), ("python3", "python3-pip")]),
+    ("kubesphere", &[("chromium", "chromium"), ("tar", "tar"), ("pip3", "python3-pip")]),
 ];
 
 /// Words that ask for full machines: a suite, a switch of one.
@@ -60,6 +60,9 @@ pub(crate) fn run(words: &[String]) -> Ended {
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);
     let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
     if built != 0 {
+        return Ok(1);
+    }
+    if asked("kubesphere") && !helm::values()? {
         return Ok(1);
     }
     let e2e = Cmd::new(target().join("debug/e2e")).args(words).timeout(Duration::from_secs(2 * 3600));

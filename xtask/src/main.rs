@@ -7,6 +7,7 @@ mod docs;
 mod e2e;
 mod full_machines;
 mod fuzz;
+mod helm;
 mod lab;
 mod packages;
 mod parts;

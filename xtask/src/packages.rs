@@ -23,6 +23,7 @@ const LAB: &[&str] = &[
 /// The programs that the checks look with, each with its package.
 const CHECKS: &[(&str, &str)] = &[
     ("cc", "gcc"),
+    ("chromium", "chromium"),
     ("ctr", "containerd"),
     ("curl", "curl"),
     ("debugfs", "e2fsprogs"),
@@ -36,6 +37,7 @@ const CHECKS: &[(&str, &str)] = &[
     ("kubectl", "kubernetes-client"),
     ("openssl", "openssl"),
     ("ping", "iputils-ping"),
+    ("pip3", "python3-pip"),
     ("shellcheck", "shellcheck"),
     ("skopeo", "skopeo"),
     ("ssh", "openssh-client"),

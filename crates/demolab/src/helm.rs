@@ -15,8 +15,8 @@ use crate::{Error, Result, cache};
 const NAME: &str = "helm";
 const SCRIPT: &str = include_str!("../scripts/helm.sh");
 const PROGRAM: &str = include_str!("../c/helm.c");
-/// Helm v4.2.3; Apache-2.0.
-const REQUIREMENT: &str =
+/// Real Helm (v4.2.3; Apache-2.0) as a library for Python, a line of pip's requirements with its hash.
+pub const HELM_WHEEL: &str =
     "helm-python-sdk==0.2.2 --hash=sha256:28cc13abaf134c3a7e37f070c939be8d9cdc9825c3c8b8b2d35161073bcd4578";
 
 /// What the Jobs of the skin's helm-controller run.
@@ -30,13 +30,13 @@ pub const HELM: &str = "docker.io/airlab/helm-stand-in:1";
 /// # Ok::<(), demolab::Error>(())
 /// ```
 pub fn helm_image(cache: &Path, sink: &dyn Sink) -> Result<(String, PathBuf)> {
-    let hash = cache::hash([SCRIPT, PROGRAM, REQUIREMENT, HELM]);
+    let hash = cache::hash([SCRIPT, PROGRAM, HELM_WHEEL, HELM]);
     let dir = cache::part(cache, NAME, &hash, sink, |dir| {
         let program = dir.join("helm.c");
         fs::write(&program, PROGRAM).map_err(Error::cache(&program))?;
         Script::new(NAME, "build", SCRIPT, dir)
             .env("OUT", dir)
-            .env("REQUIREMENT", REQUIREMENT)
+            .env("REQUIREMENT", HELM_WHEEL)
             .env("PROGRAM", &program)
             .run(sink)?;
         write(dir).map_err(Error::cache(dir))

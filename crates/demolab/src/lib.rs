@@ -21,7 +21,7 @@ mod script;
 pub use apt::sources_with_backports;
 pub use cache::default_cache;
 pub use error::Error;
-pub use helm::{HELM, helm_image};
+pub use helm::{HELM, HELM_WHEEL, helm_image};
 pub use images::{DNS, Images, PAGE, PAUSE, images};
 pub use installer::{installer, installer_iso};
 pub use kubernetes::kubernetes;

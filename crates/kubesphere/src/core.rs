@@ -11,6 +11,7 @@ use steps::{Event, Outcome, Sink, Wait, chain, wait_for};
 use crate::findings::{WORKLOADS, text};
 use crate::release::{CHARTS, helm_chart};
 use crate::status::{explained, status};
+use crate::telling::telling;
 use crate::{Chart, KubeSphereError, MANAGER, NAMESPACE, Release, Values};
 
 /// What is to be installed.
@@ -45,11 +46,15 @@ pub async fn ensure_core(api: &Api, core: &Core, sink: &dyn Sink) -> Result<Inst
     let object = helm_chart(&core.chart, &core.values)?;
     let mut changed = api.apply(&object, MANAGER).await?.changed();
     let left = || core.deadline.saturating_sub(start.elapsed()).max(Duration::from_secs(1));
-    let revision = released(api, core, left(), sink).await?;
-    available(api, left(), sink).await?;
-    serving(api, left(), sink).await?;
-    changed |= quiet(api).await?;
-    changed |= settled(api, left(), sink).await?;
+    let work = async {
+        let revision = released(api, core, left(), sink).await?;
+        available(api, left(), sink).await?;
+        serving(api, left(), sink).await?;
+        let changed = quiet(api).await?;
+        Ok::<_, KubeSphereError>((revision, settled(api, left(), sink).await? || changed))
+    };
+    let (revision, more) = telling(api, &step, sink, work).await?;
+    changed |= more;
     let outcome = if changed { Outcome::Changed(format!("revision {revision}")) } else { Outcome::Unchanged };
     sink.emit(Event::Finished { step, outcome, took: start.elapsed() });
     Ok(Installed { changed, revision })
@@ -63,6 +68,8 @@ async fn released(api: &Api, core: &Core, deadline: Duration, sink: &dyn Sink) -
         let Some(release) = Release::newest(secrets) else { return Err("Helm has not begun".to_owned()) };
         match release.is(&core.chart, &core.values) {
             Ok(true) => Ok(Ok(release.revision)),
+            // with `abort` nobody tries again
+            Ok(false) if release.status == "failed" => Ok(Err(failed(&release))),
             Ok(false) => Err(format!("revision {}: {} {}", release.revision, release.status, release.description)),
             Err(e) => Ok(Err(e)),
         }
@@ -72,6 +79,15 @@ async fn released(api: &Api, core: &Core, deadline: Duration, sink: &dyn Sink) -
         Ok(revision) => revision,
         Err(ApiError::TimedOut(late)) => Err(explained(api, "").await?.unwrap_or(late.into())),
         Err(e) => Err(e.into()),
+    }
+}
+
+fn failed(release: &Release) -> KubeSphereError {
+    KubeSphereError::Stuck {
+        object: format!("Helm release {}, revision {}", Chart::NAME, release.revision),
+        image: String::new(),
+        cause: release.description.clone(),
+        others: String::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use steps::{Event, Sink, Wait};
 
 use crate::findings::text;
+use crate::telling::telling;
 use crate::{KubeSphereError, MANAGER};
 
 const GROUP: &str = "kubesphere.io/v1alpha1";
@@ -183,7 +184,7 @@ pub async fn ensure_extensions(
         if applied.changed() {
             changed.push(extension.name.clone());
         }
-        installed(api, extension, deadline, sink).await?;
+        telling(api, "extensions", sink, installed(api, extension, deadline, sink)).await?;
     }
     Ok(changed)
 }

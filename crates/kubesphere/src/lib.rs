@@ -14,6 +14,7 @@ mod release;
 mod remove;
 mod size;
 mod status;
+mod telling;
 mod values;
 
 pub use chart::{Chart, LARGEST_CONTENT};

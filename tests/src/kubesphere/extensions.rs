@@ -35,14 +35,17 @@ pub(super) fn in_order(world: &World) -> Proof {
         run.going_on()?;
         ensure!(run.look()?.is_none(), "provision ended: {:?}", run.lines().last());
         match stuck(&status(world)?, wrong) {
-            Some(finding) => break finding,
-            None => std::thread::sleep(std::time::Duration::from_secs(1)),
+            // provision, which is waiting, has to say so itself too
+            Some(finding) if run.lines().iter().any(|(_, l)| l.contains(wrong)) => break finding,
+            _ => std::thread::sleep(std::time::Duration::from_secs(1)),
         }
     };
     let image = json!({"spec": {"image": demolab::KUBESPHERE}}).to_string();
     world.kubectl(&["patch", "extensionversion", "vector-1.0.4", "--type=merge", "-p", &image])?;
     let run = run.wait()?;
     run.succeeded()?;
+    let told = run.lines.iter().any(|(_, line)| line.contains("InstallPlan vector") && line.contains(wrong));
+    ensure!(told, "provision itself did not say what it was waiting for");
     let answer: Value = run.json()?;
     let changes: Vec<String> = serde_json::from_value(answer["changes"].clone())?;
     let Some(core) = changes.iter().find(|c| c.contains("revision 2")) else { fail!("no upgrade in {changes:?}") };
