@@ -9,7 +9,7 @@ use machine::{Exec, RemoteFile};
 use steps::Sink;
 
 use crate::nodes::Live;
-use crate::ready::ConsoleAt;
+use crate::ready::{ConsoleAt, Finding};
 use crate::run::Run;
 use crate::{Context, Facts, Failure, kubeconfig};
 
@@ -65,4 +65,26 @@ pub(crate) async fn ensure(
     Console::at(&address)?.answers(Duration::from_secs(300), sink).await?;
     let url = format!("http://{}", facts.reached_at(&address));
     Ok(ConsoleAt { url, user: "admin".into(), password_in: password.path().to_owned() })
+}
+
+/// What is wrong with KubeSphere, where the lab has it. An API that does not answer is not its fault.
+pub(crate) async fn findings(context: &Context) -> Vec<Finding> {
+    if context.lab.kubesphere.is_none() {
+        return Vec::new();
+    }
+    let look = async {
+        let api = Api::new(&kubeconfig::inside(context)?).await?;
+        Ok::<_, Failure>(::kubesphere::status(&api).await?)
+    };
+    let Ok(status) = look.await else { return Vec::new() };
+    let finding = |what: String| Finding { id: "AL-STA-008", what: format!("KubeSphere: {what}") };
+    let mut found: Vec<Finding> = status.findings.iter().map(|f| finding(f.to_string())).collect();
+    if found.is_empty() && status.release.is_none() {
+        found.push(finding("not installed yet: airlab provision".into()));
+    } else if found.is_empty() && !status.healthy {
+        let parts = status.workloads.iter().map(|w| format!("{} {} of {}", w.name, w.available, w.wanted));
+        let parts = parts.chain(status.extensions.iter().map(|e| format!("{} {}", e.name, e.state)));
+        found.push(finding(format!("not all of it runs yet: {}", parts.collect::<Vec<_>>().join(", "))));
+    }
+    found
 }

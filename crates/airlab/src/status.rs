@@ -12,7 +12,7 @@ use vmware::vmrun::Vmrun;
 use crate::ready::{Finding, NodeState, NodeStatus, RegistryStatus, Status};
 use crate::registry::Registry;
 use crate::secrets::Secrets;
-use crate::{ClockOwner, Context, Facts, Failure, conditions, golden, kubeconfig, machines};
+use crate::{ClockOwner, Context, Facts, Failure, conditions, golden, kubeconfig, kubesphere, machines};
 
 /// Looks at a lab from inside its network. Unless it is to be `quick`, short-lived pods run on every node for the
 /// conditions that need them.
@@ -39,7 +39,9 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
         let target = secrets.ssh(n);
         async move { Ssh::connect(&target, Duration::from_secs(5)).await }
     }));
-    let (registry_answer, api, power, logins) = tokio::join!(registry.answers(), api, power, logins);
+    let kubesphere = kubesphere::findings(context);
+    let (registry_answer, api, power, logins, kubesphere) =
+        tokio::join!(registry.answers(), api, power, logins, kubesphere);
 
     let mut findings = Vec::new();
     let registry = RegistryStatus {
@@ -112,6 +114,7 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
         let what = format!("{} on {}: {}: {cause}", trouble.pod, trouble.node, trouble.reason);
         findings.push(Finding { id: "AL-STA-004", what });
     }
+    findings.extend(kubesphere);
     let golden = golden_machines(context, &vmrun, &mut findings).await?;
     let clock = all_clocks(facts, &clocks, &mut findings);
     Ok(Status {

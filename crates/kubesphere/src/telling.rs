@@ -8,7 +8,7 @@ use std::time::Duration;
 use kubeapi::Api;
 use steps::{Event, Sink};
 
-use crate::findings::findings;
+use crate::findings::{Cause, Finding, findings};
 use crate::status::seen;
 
 /// How often is looked.
@@ -23,32 +23,36 @@ pub(crate) async fn telling<T>(api: &Api, step: &str, sink: &dyn Sink, wait: imp
 }
 
 async fn tell(api: &Api, step: &str, sink: &dyn Sink) -> Infallible {
-    let mut lines = Lines::default();
+    let mut told = Told::default();
     loop {
         tokio::time::sleep(EVERY).await;
         // an API that does not answer is the wait's own affair
         let Ok(seen) = seen(api).await else { continue };
-        for text in lines.lasting(findings(&seen).iter().map(ToString::to_string).collect()) {
-            sink.emit(Event::Note { step: step.to_owned(), text });
+        for finding in told.lasting(findings(&seen)) {
+            sink.emit(Event::Note { step: step.to_owned(), text: finding.to_string() });
         }
     }
 }
 
-/// Which findings were seen and said.
+/// Which findings were seen and said. What Kubernetes says of one changes from look to look, what it is about does not.
 #[derive(Default)]
-struct Lines {
-    before: BTreeSet<String>,
-    told: BTreeSet<String>,
+struct Told {
+    before: BTreeSet<About>,
+    told: BTreeSet<About>,
 }
 
-impl Lines {
+type About = (Cause, String, String);
+
+fn about(finding: &Finding) -> About {
+    (finding.cause, finding.object.clone(), finding.image.clone())
+}
+
+impl Told {
     /// Those of `now` that have lasted and were not said yet.
-    fn lasting(&mut self, now: BTreeSet<String>) -> Vec<String> {
-        let seen_twice = now.intersection(&self.before).filter(|line| !self.told.contains(*line)).cloned();
-        let new: Vec<String> = seen_twice.collect();
-        self.told.extend(new.iter().cloned());
-        self.before = now;
-        new
+    fn lasting(&mut self, now: Vec<Finding>) -> Vec<Finding> {
+        let all = now.iter().map(about).collect();
+        let before = std::mem::replace(&mut self.before, all);
+        now.into_iter().filter(|f| before.contains(&about(f)) && self.told.insert(about(f))).collect()
     }
 }
 
@@ -58,11 +62,19 @@ mod tests {
 
     #[test]
     fn what_lasts_is_said_once_and_what_passes_is_not() {
-        let set = |lines: &[&str]| lines.iter().map(|l| (*l).to_owned()).collect();
-        let mut lines = Lines::default();
-        assert!(lines.lasting(set(&["a", "b"])).is_empty());
-        assert_eq!(lines.lasting(set(&["b", "c"])), ["b"]);
-        assert_eq!(lines.lasting(set(&["b", "c"])), ["c"]);
-        assert!(lines.lasting(set(&["b", "c"])).is_empty());
+        let look = |objects: &[&str], message: &str| {
+            let finding = |object: &&str| Finding {
+                cause: Cause::Image,
+                object: (*object).to_owned(),
+                image: "i".into(),
+                message: message.to_owned(),
+            };
+            objects.iter().map(finding).collect::<Vec<_>>()
+        };
+        let mut told = Told::default();
+        assert!(told.lasting(look(&["a", "b"], "ErrImagePull")).is_empty());
+        assert_eq!(told.lasting(look(&["b", "c"], "ImagePullBackOff")), look(&["b"], "ImagePullBackOff"));
+        assert_eq!(told.lasting(look(&["b", "c"], "ErrImagePull")), look(&["c"], "ErrImagePull"));
+        assert!(told.lasting(look(&["b", "c"], "ErrImagePull")).is_empty());
     }
 }

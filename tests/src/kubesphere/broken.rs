@@ -33,6 +33,9 @@ fn wrong_image(world: &World) -> Proof {
     world.kubectl(&["-n", NAMESPACE, "set", "image", "deployment/ks-console", &format!("ks-console={image}")])?;
     let object = format!("Pod {NAMESPACE}/ks-console-");
     let told = named(world, &Wanted { cause: "image", object: &object, image, message: "Image" })?;
+    let lab = world.run(world.airlab("status", &["--quick"]))?.text();
+    let line = lab.lines().find(|l| l.contains("AL-STA-008") && l.contains(image));
+    ensure!(line.is_some(), "airlab status does not say it: {lab}");
     world.kubectl(&["-n", NAMESPACE, "rollout", "undo", "deployment/ks-console"])?;
     mended(world, told)
 }
