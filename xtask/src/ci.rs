@@ -5,7 +5,7 @@ use crate::lab::myself;
 use crate::parts::{Part, Score};
 use crate::{packages, say, test};
 
-/// The suites of the end-to-end proof: what each should take and when it hangs, in minutes.
+/// The suites of the end-to-end proof on containers: what each should take and when it hangs, in minutes.
 const PROOF: &[(&str, u64, u64)] = &[
     ("bad-input", 1, 5),
     ("api", 3, 10),
@@ -20,24 +20,31 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("registry", 1, 8),
     ("kill", 4, 12),
     ("kubesphere", 4, 15),
-    ("boot", 5, 15),
 ];
 
-/// The parts of `test`, the Windows check, then the end-to-end proof, each suite a part of its own.
+/// The parts of `test` with what the lab is made of beside them, the end-to-end proof, each suite a part of its own, and
+/// the emulated machine with the Windows check beside it.
 pub(crate) fn run() -> Ended {
     if let Err(why) = packages::ensure_for_checks(&say::line, true) {
         say::line(&format!("error: {why}"));
         return say::result("0 passed, 1 failed\n").map(|_| 1);
     }
     let mut score = Score::default();
-    for (part, quiet) in test::parts() {
+    let (before, lab) = test::parts().into_iter().partition::<Vec<_>, _>(|(part, _)| part.name != "lab");
+    score.run_beside(&part("offline parts", &["parts"], 7, 20), &before);
+    for (part, quiet) in lab {
         score.run(&part, quiet);
     }
-    let windows = |name, verb, budget| Part { name, cmd: myself().args(["windows", verb]), budget, minutes: 15 };
-    score.run(&windows("windows setup", "setup", 2), false);
-    score.run(&windows("windows check", "check", 4), false);
     for (name, budget, minutes) in PROOF.iter().copied() {
-        score.run(&Part { name, cmd: myself().args(["e2e", name]), budget, minutes }, false);
+        score.run(&part(name, &["e2e", name], budget, minutes), false);
     }
+    // An emulated machine has one core to itself.
+    let windows = [("windows setup", "setup", 2), ("windows check", "check", 4)];
+    let windows = windows.map(|(name, verb, budget)| (part(name, &["windows", verb], budget, 15), false));
+    score.run_beside(&part("boot", &["e2e", "boot"], 7, 18), &windows);
     Ok(score.close())
+}
+
+fn part(name: &'static str, words: &[&str], budget: u64, minutes: u64) -> Part {
+    Part { name, cmd: myself().args(words.iter().copied()), budget, minutes }
 }

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask provision [--lab FILE] [--engine NAME] [--until STEP] [--yes] [--plan] [--output json]
                          from nothing to a Ready lab: packages, parts, programs, then `airlab provision`
+cargo xtask parts        the node image, the installer ISO and Kubernetes, into the cache
 cargo xtask status | destroy | ssh | run | vmrun ...
                          build the programs, then the same verb of `airlab`
 cargo xtask test [--yes] [PART ...]
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     let ended = match verb {
         "provision" => provision::provision(rest),
         "status" | "destroy" | "ssh" | "run" | "vmrun" | "config" | "bundle" => provision::pass(&words),
+        "parts" => provision::offline_parts(),
         "test" => test::run(rest),
         "ci" => ci::run(),
         "tidy" => tidy::run(),

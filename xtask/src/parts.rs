@@ -23,8 +23,9 @@ pub(crate) struct Part {
 }
 
 /// How parts ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Score {
+    start: Instant,
     passed: usize,
     failed: Vec<&'static str>,
     skipped: usize,
@@ -32,33 +33,52 @@ pub(crate) struct Score {
     times: Vec<(&'static str, u64, u64)>,
 }
 
+impl Default for Score {
+    fn default() -> Self {
+        Self { start: Instant::now(), passed: 0, failed: Vec::new(), skipped: 0, times: Vec::new() }
+    }
+}
+
 impl Score {
     /// Runs the part and counts it. `quiet` parts show their output only when they fail.
     pub(crate) fn run(&mut self, part: &Part, quiet: bool) {
-        let start = Instant::now();
-        let Part { name, cmd, budget, minutes } = part;
-        say::line(&format!("{name}: {cmd} (budget {budget} min, ended after {minutes} min)"));
-        let verdict = match watch(part, quiet) {
+        self.count(&ended(part, quiet));
+    }
+
+    /// Runs one part on one core and the others, one after the other, beside it.
+    pub(crate) fn run_beside(&mut self, long: &Part, others: &[(Part, bool)]) {
+        let long = std::thread::scope(|scope| {
+            let long = scope.spawn(|| ended(long, false));
+            for (part, quiet) in others {
+                self.run(part, *quiet);
+            }
+            long.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        self.count(&long);
+    }
+
+    fn count(&mut self, end: &End) {
+        let End { name, outcome, seconds, budget } = end;
+        let verdict = match outcome {
             Ok(0) => {
                 self.passed += 1;
                 "passed".to_owned()
             }
-            Ok(SKIPPED) => {
+            Ok(code) if *code == SKIPPED => {
                 self.skipped += 1;
                 "skipped".to_owned()
             }
             Ok(code) => {
-                self.failed.push(part.name);
+                self.failed.push(name);
                 format!("FAILED with exit code {code}")
             }
             Err(why) => {
-                self.failed.push(part.name);
+                self.failed.push(name);
                 format!("FAILED: {why}")
             }
         };
-        let seconds = start.elapsed().as_secs();
-        self.times.push((part.name, seconds, part.budget));
-        say::line(&format!("{}: {verdict} after {seconds} s{}", part.name, over(seconds, part.budget)));
+        self.times.push((name, *seconds, *budget));
+        say::line(&format!("{name}: {verdict} after {seconds} s{}", over(*seconds, *budget)));
     }
 
     /// Whether every part so far passed or was skipped.
@@ -68,7 +88,7 @@ impl Score {
 
     /// The closing lines; exit code 1 when a part failed.
     pub(crate) fn close(&self) -> u8 {
-        let whole: u64 = self.times.iter().map(|(_, seconds, _)| seconds).sum();
+        let whole = self.start.elapsed().as_secs();
         for (name, seconds, budget) in &self.times {
             let slack = over(*seconds, *budget);
             say::line(&format!("{name:<16} {seconds:>5} s of {:>5} s{slack}", budget * 60));
@@ -85,6 +105,22 @@ impl Score {
         let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
         format!("{} passed, {} failed{skipped}", self.passed, self.failed.len())
     }
+}
+
+/// How one part ended.
+struct End {
+    name: &'static str,
+    outcome: Result<i32, String>,
+    seconds: u64,
+    budget: u64,
+}
+
+fn ended(part: &Part, quiet: bool) -> End {
+    let start = Instant::now();
+    let Part { name, cmd, budget, minutes } = part;
+    say::line(&format!("{name}: {cmd} (budget {budget} min, ended after {minutes} min)"));
+    let outcome = watch(part, quiet);
+    End { name, outcome, seconds: start.elapsed().as_secs(), budget: *budget }
 }
 
 /// What is said of a part that took longer than its budget.
@@ -199,6 +235,15 @@ mod tests {
         score.run(&part("t-bad", "echo broken; exit 3", 1), true);
         assert_eq!(score.summary(), "1 passed, 1 failed, 1 skipped");
         assert_eq!(score.failed, ["t-bad"]);
+    }
+
+    #[test]
+    fn a_part_beside_others_counts_as_they_do() {
+        let mut score = Score::default();
+        let others = [(part("t-first", "sleep 1", 1), true), (part("t-second", "exit 4", 1), true)];
+        score.run_beside(&part("t-long", "sleep 2; exit 5", 1), &others);
+        assert_eq!(score.failed, ["t-second", "t-long"]);
+        assert_eq!(score.summary(), "1 passed, 2 failed");
     }
 
     #[test]

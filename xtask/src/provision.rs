@@ -61,6 +61,14 @@ fn together(talk: &Arc<Talk>, demo: bool) -> Result<(), String> {
     })
 }
 
+/// `xtask parts`: what the demo lab is made of, so that its first run need not wait for it.
+pub(crate) fn offline_parts() -> Ended {
+    let talk = Talk::start("cargo-parts", usual());
+    packages::ensure(&|text| talk.say(text), true)?;
+    parts(&talk)?;
+    Ok(0)
+}
+
 /// The parts that take minutes. The images are made by airlab itself: one of them holds a program built meanwhile.
 fn parts(talk: &Talk) -> Result<(), String> {
     let cache = demolab::default_cache();
