@@ -13,6 +13,7 @@ mod packages;
 mod parts;
 mod provision;
 mod say;
+mod sbom;
 mod test;
 mod tidy;
 mod windows;
@@ -42,6 +43,8 @@ cargo xtask bench start | boot | vmrun | registry | mirror | ssh
                          time to Ready, and to a booted emulated machine, against bare scripts; thirty machines with a
                          vmrun that takes a second; the registry beside docker-registry; a hundred agents joined over
                          SSH beside OpenSSH
+cargo xtask sbom [--release]
+                         build the programs and write what each is made of beside it, as SPDX
 cargo xtask fuzz [TARGET] [SECONDS]
                          random bytes against what reads foreign ones, ten minutes each
 ";
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
         "windows" => windows::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "sbom" => sbom::run(rest),
         "e2e" if rest == ["smoke"] => lab::smoke(),
         "e2e" if rest.first().is_some_and(|suite| suite == "api") => api::run(&rest[1..]),
         "e2e" => e2e::run(rest),

@@ -22,6 +22,7 @@ mod fetch;
 mod form;
 mod lock;
 mod problem;
+pub mod spdx;
 mod verdicts;
 
 pub use artifact::{Artifact, check};

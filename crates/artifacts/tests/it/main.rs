@@ -5,6 +5,7 @@
 mod bundle;
 mod debian;
 mod server;
+mod spdx;
 
 use std::fs;
 use std::path::Path;
