@@ -103,7 +103,7 @@ pub(super) async fn feed(
         match ended {
             Ok(()) => {}
             Err(Broken::Stopped(stopped)) => return Err(stopped),
-            Err(Broken::Trouble(Trouble::Lasting(error))) => return Err(error.into()),
+            Err(Broken::Trouble(Trouble::Lasting(error) | Trouble::Lost(error))) => return Err(error.into()),
             Err(Broken::Trouble(Trouble::Passing(error, asked))) => {
                 failures = if at > before { 0 } else { failures + 1 };
                 if failures > run.retry.times {

@@ -178,21 +178,29 @@ async fn send(
     let Some(session) = registry.begin(repository, &wanted.digest, from).await? else { return Ok(false) };
     let mut session = Some(session);
     let mut partial = if wanted.size < WORTH_KEEPING { None } else { Some(partial(run, wanted).await?) };
-    let mut failures = 0;
+    let (mut failures, mut furthest) = (0, 0);
     loop {
         let current = match session.take() {
             Some(session) => session,
-            // Something of the last try may have arrived whole.
+            // The last try may have arrived whole, with only its answer lost.
+            None if registry.has_blob(repository, &wanted.digest).await? => break,
             None => match registry.begin(repository, &wanted.digest, repository).await? {
                 Some(session) => session,
                 None => break,
             },
         };
-        match try_send(run, origin, wanted, registry, repository, &current, &mut partial).await {
-            Ok(()) => break,
-            Err(trouble) => registry.retry.wait(trouble, &mut failures).await?,
+        if current.at > furthest {
+            (failures, furthest) = (0, current.at);
         }
-        session = registry.resumed(repository, &current).await;
+        let trouble = match try_send(run, origin, wanted, registry, repository, &current, &mut partial).await {
+            Ok(()) => break,
+            Err(trouble) => trouble,
+        };
+        let lost = matches!(trouble, Trouble::Lost(_));
+        registry.retry.wait(trouble, &mut failures).await?;
+        let known = registry.resumed(repository, &current).await;
+        // One that was refused goes on only where the registry says another place.
+        session = known.filter(|known| !lost || known.at != current.at);
     }
     if let Some(partial) = partial {
         partial.discard();

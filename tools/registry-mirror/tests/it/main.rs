@@ -7,6 +7,10 @@ mod full;
 #[cfg(unix)]
 mod kill;
 #[cfg(unix)]
+mod moody;
+#[cfg(unix)]
+mod outcome;
+#[cfg(unix)]
 mod pusher;
 #[cfg(unix)]
 mod resume;

@@ -62,10 +62,22 @@ impl Registry {
             request = request.header(name, value);
         }
         let response = request.body(Body::wrap_stream(body)).send().await.map_err(|e| self.broken(&e))?;
+        let unknown = [StatusCode::NOT_FOUND, StatusCode::CONFLICT, StatusCode::RANGE_NOT_SATISFIABLE];
         match response.status() {
             StatusCode::CREATED => Ok(()),
+            // What it has of an upload that was taken up again may be another part than we think.
+            status if unknown.contains(&status) || (session.at > 0 && status == StatusCode::BAD_REQUEST) => {
+                Err(Trouble::Lost(self.refused(&Answer::read(response, &self.name).await?)))
+            }
             _ => Err(refused(&self.name, &Answer::read(response, &self.name).await?)),
         }
+    }
+
+    /// Whether a repository has a blob. HEAD.
+    pub(crate) async fn has_blob(&self, repository: &Repository, digest: &Digest) -> Result<bool, RegistryError> {
+        let url = self.url(repository, &format!("blobs/{digest}"));
+        let answer = self.small(Scope::Push(repository), &|| self.http.head(&url)).await?;
+        Ok(answer.status == StatusCode::OK)
     }
 
     /// What the registry has of an upload whose request broke, or `None` where it knows it no longer.
@@ -95,7 +107,14 @@ impl Registry {
         let url = self.url(repository, &format!("manifests/{reference}"));
         let build = || self.http.put(&url).header(CONTENT_TYPE, media_type).body(bytes.clone());
         let answer = self.small(Scope::Push(repository), &build).await?;
-        if answer.status.is_success() { Ok(()) } else { Err(self.refused(&answer)) }
+        if answer.status.is_success() {
+            return Ok(());
+        }
+        // A request whose answer was lost is made again, and a tag that may not move refuses what it already is.
+        match self.manifest_digest(repository, reference).await {
+            Ok(Some(there)) if there == Digest::of(bytes) => Ok(()),
+            _ => Err(self.refused(&answer)),
+        }
     }
 
     fn location(&self, answer: &Answer) -> Result<Url, RegistryError> {

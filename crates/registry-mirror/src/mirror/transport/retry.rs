@@ -27,12 +27,14 @@ pub(crate) enum Trouble {
     Passing(RegistryError, Option<Duration>),
     /// Another try gives the same.
     Lasting(RegistryError),
+    /// The registry does not know an upload, or has something else of it than we think: another upload may do.
+    Lost(RegistryError),
 }
 
 impl Trouble {
     pub(crate) fn error(self) -> RegistryError {
         match self {
-            Self::Passing(error, _) | Self::Lasting(error) => error,
+            Self::Passing(error, _) | Self::Lasting(error) | Self::Lost(error) => error,
         }
     }
 }
@@ -46,15 +48,18 @@ impl From<RegistryError> for Trouble {
 impl Retry {
     /// Waits after a trouble that may pass and counts it; gives it back when it lasts or there were too many.
     pub(crate) async fn wait(self, trouble: Trouble, failures: &mut u32) -> Result<(), RegistryError> {
-        match trouble {
-            Trouble::Passing(error, asked) if *failures < self.times => {
-                tracing::info!(%error, failures, "trying again");
-                tokio::time::sleep(self.pause(*failures, asked)).await;
-                *failures += 1;
-                Ok(())
-            }
-            trouble => Err(trouble.error()),
+        let (error, asked) = match trouble {
+            Trouble::Passing(error, asked) => (error, asked),
+            Trouble::Lost(error) => (error, None),
+            Trouble::Lasting(error) => return Err(error),
+        };
+        if *failures >= self.times {
+            return Err(error);
         }
+        tracing::info!(%error, failures, "trying again");
+        tokio::time::sleep(self.pause(*failures, asked)).await;
+        *failures += 1;
+        Ok(())
     }
 
     /// The wait after a number of failures: doubled each time, up to a quarter longer so that clients spread out.
