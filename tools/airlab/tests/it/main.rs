@@ -4,3 +4,5 @@
 
 #[cfg(unix)]
 mod bundle;
+#[cfg(unix)]
+mod charts;
