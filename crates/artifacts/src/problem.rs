@@ -17,6 +17,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-ART-009",
     "AL-ART-010",
     "AL-ART-011",
+    "AL-ART-012",
     "AL-BND-001",
     "AL-BND-002",
     "AL-BND-003",
@@ -134,6 +135,16 @@ pub enum ArtifactError {
         /// The profile.
         profile: String,
     },
+    /// A repository's release file that nobody of a keyring has signed.
+    #[error("{origin}: {why}")]
+    Unsigned {
+        /// The release file.
+        origin: String,
+        /// The keys that count.
+        keyring: String,
+        /// What is wrong.
+        why: String,
+    },
     /// Packages that cannot be had, or not together.
     #[error("{why}")]
     Packages {
@@ -167,6 +178,7 @@ impl Problem for ArtifactError {
             Self::Packages { .. } => PROBLEMS[8],
             Self::Unpinned { .. } => PROBLEMS[9],
             Self::Absent { .. } => PROBLEMS[10],
+            Self::Unsigned { .. } => PROBLEMS[11],
         }
     }
 
@@ -201,6 +213,9 @@ impl Problem for ArtifactError {
                 ("profile", profile.clone()),
             ],
             Self::Packages { why } => vec![("why", why.clone())],
+            Self::Unsigned { origin, keyring, why } => {
+                vec![("origin", origin.clone()), ("keyring", keyring.clone()), ("why", why.clone())]
+            }
             Self::Index { origin, why } | Self::Lock { origin, why } => {
                 vec![("origin", origin.clone()), ("why", why.clone())]
             }

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
+use lzma_rust2::XzReader;
 
 use super::Version;
 use super::relation::{self, Relation, is_architecture, is_name};
@@ -10,6 +11,8 @@ use crate::ArtifactError;
 
 /// The largest list that is unpacked; Ubuntu's universe, the largest there is, has 80 MiB.
 const LARGEST: u64 = 1 << 30;
+/// Memory for unpacking xz, in KiB. `xz -9`, the most that mirrors use, needs 65 MiB.
+const XZ_MEMORY: u32 = 96 << 10;
 
 /// A package, as far as its needs and its file go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub struct PackageFile {
     pub sha256: String,
 }
 
-/// Reads a repository's list, plain or compressed with gzip. Every package in it must name its file with size and
+/// Reads a repository's list, plain or compressed with gzip or xz. Every package in it must name its file with size and
 /// SHA-256.
 ///
 /// ```
@@ -59,13 +62,13 @@ pub struct PackageFile {
 /// [`ArtifactError::Index`], naming the line.
 pub fn read_index(origin: &str, bytes: &[u8], architecture: &str) -> Result<Vec<Package>, ArtifactError> {
     let fail = |why: String| ArtifactError::Index { origin: origin.to_owned(), why };
-    if bytes.starts_with(b"\xfd7zXZ\0") {
-        return Err(fail("xz is not read here; every mirror has the same list as Packages.gz".into()));
-    }
     let mut text = Vec::new();
-    let read = match bytes.starts_with(&[0x1f, 0x8b]) {
-        true => MultiGzDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut text),
-        false => bytes.take(LARGEST + 1).read_to_end(&mut text),
+    let read = if bytes.starts_with(&[0x1f, 0x8b]) {
+        MultiGzDecoder::new(bytes).take(LARGEST + 1).read_to_end(&mut text)
+    } else if bytes.starts_with(b"\xfd7zXZ\0") {
+        XzReader::new_mem_limit(bytes, true, XZ_MEMORY).take(LARGEST + 1).read_to_end(&mut text)
+    } else {
+        bytes.take(LARGEST + 1).read_to_end(&mut text)
     };
     read.map_err(|e| fail(e.to_string()))?;
     if text.len() as u64 > LARGEST {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::ArtifactError;
 use crate::artifact::{compare, hex};
 
-/// The digests that a repository gives for its lists. Its signature is not verified here.
+/// The digests that a repository gives for its lists. [`Release::signed_by`] verifies who signed it, `parse` does not.
 ///
 /// ```
 /// let text = format!("Suite: jammy\nSHA256:\n {} 3 main/binary-amd64/Packages\n", "b".repeat(64));

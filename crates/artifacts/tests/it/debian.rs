@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use artifacts::debian::{Package, Version, closure, read_index, read_installed};
+use artifacts::debian::{Package, Release, Version, closure, read_index, read_installed};
+use lzma_rust2::{XzOptions, XzWriter};
 use machine::{Cmd, Local, Output};
+use sha2::{Digest, Sha256};
+use steps::Problem;
 
 const LISTS: &str = "/var/lib/apt/lists";
 const APT_HELPER: &str = "/usr/lib/apt/apt-helper";
@@ -97,4 +101,112 @@ fn closures_are_those_of_apt() {
         let ours: BTreeSet<String> = ours.iter().map(|p| p.name.clone()).collect();
         assert_eq!(ours, apt(&status, names).unwrap(), "{names:?}");
     }
+}
+
+const INDEX: &str = "Package: jq\nVersion: 1.6-2\nArchitecture: amd64\nFilename: pool/jq.deb\nSize: 1\nSHA256: \
+    ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\n\n";
+
+fn packed_with_xz(text: &[u8], level: u32) -> Vec<u8> {
+    let mut writer = XzWriter::new(Vec::new(), XzOptions::with_preset(level)).unwrap();
+    writer.write_all(text).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn lists_packed_with_xz_are_read() {
+    let (plain, packed) = (INDEX.repeat(500), packed_with_xz(INDEX.repeat(500).as_bytes(), 9));
+    assert!(packed.starts_with(b"\xfd7zXZ\0") && packed.len() < plain.len() / 10);
+    let read = |bytes: &[u8]| read_index("Packages.xz", bytes, "amd64");
+    assert_eq!(read(&packed).unwrap(), read(plain.as_bytes()).unwrap());
+    // several streams behind one another, as `cat a.xz b.xz` gives
+    assert_eq!(read(&[&packed[..], &packed].concat()).unwrap().len(), 1000);
+    assert!(read(&packed[..packed.len() - 9]).is_err(), "cut off");
+    let mut flipped = packed.clone();
+    flipped[packed.len() / 2] ^= 1;
+    assert!(read(&flipped).is_err(), "one bit");
+    // what xz itself writes
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("Packages");
+    fs::write(&file, &plain).unwrap();
+    if run(Cmd::new("xz").args(["-9e", "-k"]).arg(&file)).is_some_and(|out| out.code == 0) {
+        assert_eq!(read(&fs::read(dir.path().join("Packages.xz")).unwrap()).unwrap().len(), 500);
+    }
+}
+
+/// A key made by gpg, for this test.
+#[cfg(unix)]
+struct Signer {
+    home: tempfile::TempDir,
+}
+
+#[cfg(unix)]
+impl Signer {
+    fn new() -> Option<Self> {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().ok()?;
+        fs::set_permissions(home.path(), fs::Permissions::from_mode(0o700)).ok()?;
+        let signer = Self { home };
+        signer.gpg(&["--quick-gen-key", "somebody", "ed25519", "sign", "never"])?;
+        signer.gpg(&["--output", &signer.keyring().display().to_string(), "--export"])?;
+        Some(signer)
+    }
+
+    fn keyring(&self) -> PathBuf {
+        self.home.path().join("keyring.gpg")
+    }
+
+    fn gpg(&self, args: &[&str]) -> Option<()> {
+        let cmd = Cmd::new("gpg").arg("--homedir").arg(self.home.path());
+        let out = run(cmd.args(["--batch", "--yes", "--passphrase", "", "--pinentry-mode", "loopback"]).args(args))?;
+        (out.code == 0).then_some(())
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Signer {
+    fn drop(&mut self) {
+        // the agent that gpg started for this folder
+        let _ = run(Cmd::new("gpgconf").arg("--homedir").arg(self.home.path()).args(["--kill", "all"]));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_release_file_is_signed_by_the_keyring_or_refused() {
+    let (Some(signer), Some(stranger)) = (Signer::new(), Signer::new()) else {
+        eprintln!("NOT SHOWN: no gpg to sign with");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (release, inrelease) = (dir.path().join("Release"), dir.path().join("InRelease"));
+    let digest: String = Sha256::digest(INDEX).iter().map(|b| format!("{b:02x}")).collect();
+    fs::write(&release, format!("Suite: x\nSHA256:\n {digest} {} main/Packages\n", INDEX.len())).unwrap();
+    let words = |path: &Path| path.display().to_string();
+    let sign = |signer: &Signer, how: &str, to: &Path| {
+        signer.gpg(&["--output", &words(to), how, &words(&release)]).unwrap();
+    };
+    let check = |path: &Path, keyring: &Path| {
+        Release::signed_by(path, keyring).and_then(|r| r.check("main/Packages", INDEX.as_bytes()))
+    };
+    let refused = |path: &Path, keyring: &Path| {
+        let error = check(path, keyring).unwrap_err();
+        assert_eq!(error.id(), "AL-ART-012", "{error}");
+        error.to_string()
+    };
+    assert!(refused(&release, &signer.keyring()).contains("not signed"));
+    sign(&signer, "--clear-sign", &inrelease);
+    check(&inrelease, &signer.keyring()).unwrap();
+    assert!(refused(&inrelease, &stranger.keyring()).contains("ublic key"), "a stranger's keyring");
+    let text = fs::read_to_string(&inrelease).unwrap();
+    fs::write(&inrelease, text.replace("Suite: x", "Suite: y")).unwrap();
+    assert!(refused(&inrelease, &signer.keyring()).contains("a signature is bad"));
+    // with the signature beside it
+    sign(&signer, "--detach-sign", &dir.path().join("Release.gpg"));
+    check(&release, &signer.keyring()).unwrap();
+    sign(&stranger, "--detach-sign", &dir.path().join("Release.gpg"));
+    refused(&release, &signer.keyring());
+    // neither a keyring that is not there nor an empty one vouches for anything
+    assert_eq!(check(&release, &dir.path().join("none.gpg")).unwrap_err().id(), "AL-ART-006");
+    fs::write(dir.path().join("empty.gpg"), "").unwrap();
+    refused(&release, &dir.path().join("empty.gpg"));
 }

@@ -14,7 +14,7 @@ use crate::{Failure, Ui, exit, table};
 pub(in crate::airlab) struct PackagesArgs {
     #[command(flatten)]
     lock: LockFile,
-    /// A repository's list, Packages or Packages.gz; the first that has a version is the one it is taken from
+    /// A repository's list, Packages, Packages.gz or Packages.xz; the first that has a version is the one it is taken from
     #[arg(long = "index", value_name = "FILE", required = true)]
     indexes: Vec<PathBuf>,
     /// The repository's https:// address, or a folder with the same files: one for all lists, or one for each
@@ -23,6 +23,10 @@ pub(in crate::airlab) struct PackagesArgs {
     /// The repository's InRelease or Release file, with the digests of its lists
     #[arg(long, value_name = "FILE", requires = "listed")]
     release: Option<PathBuf>,
+    /// Keys that must have signed the release file, as in /usr/share/keyrings; gpgv looks. A Release file has its
+    /// signature beside it, Release.gpg
+    #[arg(long, value_name = "FILE", requires = "release")]
+    keyring: Option<PathBuf>,
     /// Where each list lies in the release file, as main/binary-amd64/Packages.gz
     #[arg(long, value_name = "PATH", requires = "release")]
     listed: Vec<String>,
@@ -62,9 +66,12 @@ pub(super) fn packages(ui: &Ui, args: &PackagesArgs) -> Ended {
     if args.release.is_some() && args.listed.len() != args.indexes.len() {
         return Err(wrong("there must be one --listed for each --index").into());
     }
-    let release = match &args.release {
-        Some(path) => Some(Release::parse(&path.display().to_string(), &String::from_utf8_lossy(&read(path)?))?),
-        None => None,
+    let release = match (&args.release, &args.keyring) {
+        (Some(path), Some(keyring)) => Some(Release::signed_by(path, keyring)?),
+        (Some(path), None) => {
+            Some(Release::parse(&path.display().to_string(), &String::from_utf8_lossy(&read(path)?))?)
+        }
+        (None, _) => None,
     };
     let mut offered: Vec<Package> = Vec::new();
     let mut bases = Vec::new();
@@ -82,6 +89,7 @@ pub(super) fn packages(ui: &Ui, args: &PackagesArgs) -> Ended {
         bases.extend(std::iter::repeat_n(args.bases.get(n).unwrap_or(&args.bases[0]), read.len()));
         offered.extend(read);
     }
+    ui.say(&vouched(args));
     let installed = match &args.installed {
         Some(path) => read_installed(&path.display().to_string(), &read(path)?, &args.architecture)?,
         None => Vec::new(),
@@ -113,6 +121,21 @@ pub(super) fn packages(ui: &Ui, args: &PackagesArgs) -> Ended {
         format!("{}\n{} packages, {total} bytes\n", table(&["STATE", "PACKAGE", "VERSION", "BYTES"], &rows), rows.len())
     })?;
     Ok(exit::OK)
+}
+
+/// Whose word the lists are taken on, now; afterwards the lock's.
+fn vouched(args: &PackagesArgs) -> String {
+    let shown = |path: &std::path::Path| path.display().to_string();
+    let now = match (&args.release, &args.keyring) {
+        (Some(release), Some(keyring)) => {
+            format!("the lists are those of {}, which a key of {} signed", shown(release), shown(keyring))
+        }
+        (Some(release), None) => {
+            format!("the lists are those of {}; who signed it was not looked at (--keyring)", shown(release))
+        }
+        (None, _) => "nobody but you vouches for the lists (--release, --keyring)".to_owned(),
+    };
+    format!("{now}. From here on the digests in the lock count, whatever a mirror says")
 }
 
 fn read(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
