@@ -4,11 +4,12 @@
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use machine::Cmd;
 use serde_json::Value;
 
+use crate::island::Island;
 use crate::product::Ready;
 use crate::proof::{Fail, Proof, ensure};
 use crate::report::Report;
@@ -18,42 +19,6 @@ use crate::{trouble, twice};
 
 const LAB: &str = include_str!("../labs/carried.toml");
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// A network namespace with loopback and nothing else; removed when dropped.
-struct Island<'a> {
-    world: &'a World,
-    name: String,
-}
-
-impl<'a> Island<'a> {
-    fn new(world: &'a World) -> Result<Self, Fail> {
-        let name = format!("airlab-e2e-island-{}", std::process::id());
-        world.ok(world.bare("ip").args(["netns", "add", &name]))?;
-        let island = Self { world, name };
-        island.ip(&["link", "set", "lo", "up"])?;
-        Ok(island)
-    }
-
-    fn ip(&self, args: &[&str]) -> Result<String, Fail> {
-        self.world.set_deadline(Instant::now() + MINUTE);
-        Ok(self.world.ok(self.world.bare("ip").args(["-n", &self.name]).args(args.iter().copied()))?.text())
-    }
-
-    /// That nothing but loopback is there, and no way out.
-    fn is_one(&self) -> Proof {
-        let routes = self.ip(&["route", "show"])? + &self.ip(&["-6", "route", "show", "default"])?;
-        ensure!(routes.trim().is_empty(), "there are routes: {routes}");
-        let links = self.ip(&["-brief", "link"])?;
-        ensure!(links.lines().count() == 1 && links.starts_with("lo"), "there are links: {links}");
-        Ok("no route, no link but lo".into())
-    }
-}
-
-impl Drop for Island<'_> {
-    fn drop(&mut self) {
-        let _ = machine::Local.run(&Cmd::new("ip").args(["netns", "delete", &self.name]));
-    }
-}
 
 pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
     let home = World::new("demo", None)?;
@@ -69,10 +34,11 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
     report.check("bundle/again-writes-nothing", 2 * MINUTE, &home, || again(&home));
     report.check("bundle/differential-and-diffed", 2 * MINUTE, &home, || differential(&home));
 
-    let island = Island::new(&home)?;
-    let enter = format!("--net=/run/netns/{}", island.name);
-    let world = World::new("carried", Some(LAB))?.through(&["nsenter", &enter, "--"]).with_its_own_cache();
+    let island = Island::new(&home, "192.168.12.0/24")?;
+    let enter = island.enter();
+    let world = World::new("carried", Some(LAB))?.through(&enter.each_ref().map(String::as_str)).with_its_own_cache();
     carry(&home, &world)?;
+    report.check("bundle/a-packet-sent-out-on-purpose-is-counted", MINUTE, &home, || island.counts());
     report.check("bundle/island-has-no-way-out", MINUTE, &home, || island.is_one());
     report.check("bundle/damaged-part-is-refused-before-any-change", 2 * MINUTE, &world, || damaged(&world));
     report.check("bundle/strangers-bundle-is-refused", MINUTE, &world, || stranger(&world));
@@ -105,6 +71,11 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
         report.check("bundle/registry-has-the-images", MINUTE, &world, || catalog(&world));
         report.check("bundle/second-provision-changes-nothing", MINUTE, &world, || twice::again(&world, ready));
         report.check("bundle/status", MINUTE, &world, || trouble::healthy(&world, ready));
+        report.check("bundle/nodes-asked-our-registry-only", MINUTE, &world, || asked(&world));
+        report.check("bundle/air-gap-no-packet-went-out", MINUTE, &home, || island.kept_silent());
+        report.check("bundle/a-nodes-packet-out-would-be-counted", MINUTE, &world, || {
+            island.counts_nodes(&world, "other")
+        });
     }
     report.check("bundle/destroy", 4 * MINUTE, &world, || {
         world.ok(world.airlab("destroy", &["--yes"]))?;
@@ -222,6 +193,21 @@ fn imported(world: &World) -> Proof {
     ensure!(first["changed"] == true && second["changed"] == false, "{first} {second}");
     ensure!(tree(&world.scratch("store"), |_| false)? == before, "the second import wrote");
     Ok(format!("{} images, {} files; the second import wrote nothing", first["images"], first["files"]))
+}
+
+/// What the nodes' containerd asked for, each request with the registry it means: all had from ours.
+fn asked(world: &World) -> Proof {
+    let text = fs::read_to_string(world.lab_dir().join("logs/registry-access.log"))?;
+    let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<Value>, _>>()?;
+    let meant: Vec<&Value> = lines.iter().filter(|l| l["path"].as_str().is_some_and(|p| p.contains("?ns="))).collect();
+    ensure!(!meant.is_empty(), "containerd asked for nothing in {} requests", lines.len());
+    let refused = meant.iter().find(|line| line["status"].as_u64().is_none_or(|status| status >= 400));
+    ensure!(refused.is_none(), "{refused:?}");
+    let mut registries: Vec<&str> =
+        meant.iter().filter_map(|l| l["path"].as_str()?.rsplit_once("?ns=")).map(|(_, ns)| ns).collect();
+    registries.sort_unstable();
+    registries.dedup();
+    Ok(format!("{} requests for {}, each answered", meant.len(), registries.join(", ")))
 }
 
 fn catalog(world: &World) -> Proof {

@@ -17,6 +17,7 @@ mod host;
 mod identity;
 mod inside;
 mod installer;
+mod island;
 mod kill;
 mod kube;
 mod kubesphere;
