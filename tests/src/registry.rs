@@ -1,6 +1,8 @@
 //! The registry as other people's programs meet it, on the loopback only: skopeo, docker-registry, containerd, and
 //! crane and oras where they are installed.
 
+mod python;
+
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -53,6 +55,9 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
         } else {
             say(&format!("     {client} is not installed here and not in Debian: not looked at"));
         }
+    }
+    if let Some(python) = python::python() {
+        report.check("registry/oras-for-python", 2 * MINUTE, &world, || lab.artifact(&python, &ours));
     }
     report.check("registry/only-users", MINUTE, &world, || lab.users(digests));
     report.check("registry/garbage-while-serving", MINUTE, &world, || lab.garbage(&ours, digests));

@@ -1,6 +1,6 @@
 //! Files and downloads, with a server that misbehaves on demand.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it does not show")]
 
 mod bundle;
 mod debian;
