@@ -6,6 +6,7 @@
 //! that folder, what it reads beside it.
 
 use std::error::Error;
+use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,8 +31,7 @@ async fn main() -> Result<(), Failed> {
     let joins = nodes.lines().map(|line| join(line, key.clone(), record.first()));
     let kept: Vec<Ssh> = stream::iter(joins).buffer_unordered(NODES_AT_ONCE).try_collect().await?;
     let most = kib("VmHWM:")?;
-    println!("{before} {most} {}", kept.len());
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{before} {most} {}", kept.len())?)
 }
 
 /// One node, from no connection to a running agent.
