@@ -66,11 +66,11 @@ async fn released(api: &Api, core: &Core, deadline: Duration, sink: &dyn Sink) -
     let wait = Wait::new("the release ks-core", deadline);
     let judge = |secrets: &[kubeapi::DynamicObject]| {
         let Some(release) = Release::newest(secrets) else { return Err("Helm has not begun".to_owned()) };
-        match release.is(&core.chart, &core.values) {
-            Ok(true) => Ok(Ok(release.revision)),
+        match release.lacks(&core.chart, &core.values) {
+            Ok(None) => Ok(Ok(release.revision)),
             // with `abort` nobody tries again
-            Ok(false) if release.status == "failed" => Ok(Err(failed(&release))),
-            Ok(false) => Err(format!("revision {}: {} {}", release.revision, release.status, release.description)),
+            Ok(Some(_)) if release.status == "failed" => Ok(Err(failed(&release))),
+            Ok(Some(what)) => Err(what),
             Err(e) => Ok(Err(e)),
         }
     };

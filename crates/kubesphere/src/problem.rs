@@ -112,12 +112,15 @@ impl Problem for KubeSphereError {
             Self::Read { path, .. } => vec![("path", path.display().to_string())],
             Self::Made { what } => vec![("what", what.clone())],
             Self::NoController => vec![],
-            Self::Stuck { object, image, cause, others } => vec![
-                ("object", object.clone()),
-                ("image", image.clone()),
-                ("cause", cause.clone()),
-                ("others", others.clone()),
-            ],
+            Self::Stuck { object, image, cause, others } => {
+                let or_none = |text: &String| if text.is_empty() { "-".to_owned() } else { text.clone() };
+                vec![
+                    ("object", object.clone()),
+                    ("image", or_none(image)),
+                    ("cause", cause.clone()),
+                    ("others", or_none(others)),
+                ]
+            }
             Self::Console { url, last } => vec![("url", url.clone()), ("last", last.clone())],
             Self::Refused { url } => vec![("url", url.clone())],
             Self::Extension { name, reason } => vec![("name", name.clone()), ("reason", reason.clone())],

@@ -104,12 +104,31 @@ impl Release {
         })
     }
 
-    /// Whether this is the chart and these are the values that are wanted, and Helm is done with them.
-    pub(crate) fn is(&self, chart: &Chart, values: &Values) -> Result<bool, KubeSphereError> {
+    /// What this release lacks to be the chart with the values that are wanted, done; none when it lacks nothing. More
+    /// values than ours are somebody's `HelmChartConfig`.
+    pub(crate) fn lacks(&self, chart: &Chart, values: &Values) -> Result<Option<String>, KubeSphereError> {
         let wanted: Value = serde_saphyr::from_str(&values.render()?)
             .map_err(|e| KubeSphereError::Made { what: format!("values: {e}") })?;
-        Ok(self.status == "deployed" && self.chart_version == chart.version && self.values == wanted)
+        let what = if self.status != "deployed" {
+            format!("{} {}", self.status, self.description)
+        } else if self.chart_version != chart.version {
+            format!("chart {}", self.chart_version)
+        } else {
+            // a value may be the hash of a password: only where it is may be said
+            let Some(path) = difference(&wanted, &self.values) else { return Ok(None) };
+            format!("another value at {path}")
+        };
+        Ok(Some(format!("revision {}: {what}", self.revision)))
     }
+}
+
+/// The path of the first wanted value that is not there.
+fn difference(wanted: &Value, there: &Value) -> Option<String> {
+    let Value::Object(wanted) = wanted else { return (wanted != there).then(String::new) };
+    wanted.iter().find_map(|(key, value)| {
+        let deeper = difference(value, &there[key])?;
+        Some(if deeper.is_empty() { key.clone() } else { format!("{key}.{deeper}") })
+    })
 }
 
 /// Helm's own form: JSON, gzip, base64, inside the Secret's base64.
@@ -181,10 +200,17 @@ mod tests {
         let secrets = [secret(2, "deployed", &wanted), secret(10, "failed", &wanted), secret(9, "deployed", &wanted)];
         let newest = Release::newest(&secrets).unwrap();
         assert_eq!((newest.revision, newest.status.as_str(), newest.chart_version.as_str()), (10, "failed", "1.1.4"));
-        assert!(!newest.is(&chart(), &values()).unwrap());
+        let lacks = |release: &Release, values: &Values| release.lacks(&chart(), values).unwrap();
+        assert_eq!(lacks(&newest, &values()).unwrap(), "revision 10: failed Install complete");
         let done = Release::newest(&secrets[..1]).unwrap();
-        assert!(done.is(&chart(), &values()).unwrap());
-        assert!(!done.is(&chart(), &Values { host: "other".into(), ..values() }).unwrap());
+        assert_eq!(lacks(&done, &values()), None);
+        let other = Values { host: "other".into(), ..values() };
+        assert_eq!(lacks(&done, &other).unwrap(), "revision 2: another value at portal.hostname");
+        let hash = Values { admin_hash: "secret".into(), ..values() };
+        assert_eq!(lacks(&done, &hash).unwrap(), "revision 2: another value at authentication.adminPassword");
+        let mut more = wanted.clone();
+        more["nodeSelector"] = json!({"disk": "fast"});
+        assert_eq!(lacks(&Release::newest(&[secret(3, "deployed", &more)]).unwrap(), &values()), None);
         assert_eq!(Release::newest(&[]), None);
     }
 }
