@@ -30,6 +30,7 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[
         &[("skopeo", "skopeo"), ("docker-registry", "docker-registry"), ("ctr", "containerd"), ("tar", "tar")],
     ),
     ("kubesphere", &[("chromium", "chromium"), ("tar", "tar"), ("pip3", "python3-pip")]),
+    ("clocks", &[("faketime", "faketime")]),
 ];
 
 /// Words that ask for full machines: a suite, a switch of one.

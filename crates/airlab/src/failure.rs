@@ -104,6 +104,18 @@ pub enum AirlabError {
         node: String,
         /// How far, ahead of the registry or behind it.
         offset: String,
+        /// Why it stayed so.
+        last: String,
+    },
+    /// A node has a clock of its own, and nothing to compare it with.
+    #[error("{node}: {registry} tells no time: {last}")]
+    NoTime {
+        /// The node.
+        node: String,
+        /// The registry's address.
+        registry: String,
+        /// What the node said.
+        last: String,
     },
     /// This host's own clock is wrong; nobody follows it.
     #[error("this host's clock is wrong: {why}")]
@@ -152,6 +164,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-RUN-012",
     "AL-RUN-013",
     "AL-RUN-020",
+    "AL-RUN-021",
 ];
 
 impl Problem for AirlabError {
@@ -170,6 +183,7 @@ impl Problem for AirlabError {
             Self::NoRegistryImage { .. } => "AL-RUN-012",
             Self::NoMachine { .. } => "AL-RUN-013",
             Self::HostClock { .. } => "AL-RUN-020",
+            Self::NoTime { .. } => "AL-RUN-021",
         }
     }
 
@@ -189,7 +203,12 @@ impl Problem for AirlabError {
             Self::PortTaken { address, port } => vec![("address", address.clone()), ("port", port.to_string())],
             Self::ForeignContainer { name } => vec![("name", name.clone())],
             Self::NoRegistryImage { image } => vec![("image", (*image).to_owned())],
-            Self::ClockOff { node, offset } => vec![("node", node.clone()), ("offset", offset.clone())],
+            Self::ClockOff { node, offset, last } => {
+                vec![("node", node.clone()), ("offset", offset.clone()), ("last", last.clone())]
+            }
+            Self::NoTime { node, registry, last } => {
+                vec![("node", node.clone()), ("registry", registry.clone()), ("last", last.clone())]
+            }
             Self::HostClock { why } => vec![("why", why.clone())],
             Self::NoLab { root } => vec![("root", root.display().to_string())],
             Self::NoMachine { node, vmx } => vec![("node", node.clone()), ("vmx", vmx.display().to_string())],

@@ -39,6 +39,7 @@ mod upgrade;
 pub use asked::{Asked, asked};
 pub use backup::{Kept, restore, save, snapshots};
 pub use bundle::{Carried, Imported, contents_of_lab, contents_of_lock, import, plan_import};
+pub use clocks::{Said, compare_clocks, logins};
 pub use context::{Context, Login};
 pub use destroy::destroy;
 pub use failure::{AirlabError, Failure, PROBLEMS};
@@ -52,6 +53,7 @@ pub use ready::{
     ConsoleAt, Destroyed, Finding, NodeState, NodeStatus, Partial, Provisioned, Ready, ReadyNode, RegistryStatus,
     Status,
 };
+pub use registry::host_offset;
 pub use sources::{CHART, PINNED, Source, Sources, pinned};
 pub use status::status;
 pub use switch::{Switched, down, up};

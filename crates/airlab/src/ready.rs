@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use k3s_bootstrap::Condition;
 use serde::Serialize;
+use timesync::Comparison;
 
 use crate::ClockOwner;
 
@@ -112,8 +113,8 @@ pub struct Status {
     pub golden: Vec<String>,
     /// The registry.
     pub registry: RegistryStatus,
-    /// The clocks, in words.
-    pub clock: String,
+    /// The clocks of every node and of this host.
+    pub clocks: Comparison,
     /// What is wrong, each with its id.
     pub findings: Vec<Finding>,
 }

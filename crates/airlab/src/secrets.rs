@@ -27,8 +27,11 @@ pub(crate) struct Secrets {
     pub(crate) authority: Authority,
     /// Authorities that nodes trust, PEM: the lab's own, and that of a registry that is not.
     pub(crate) trusted: Vec<String>,
-    /// When the last of the lab's authorities was made: no clock of the lab can be before it.
+    /// When the last of the lab's authorities was made, or now where this host says that is still to come: no clock of the
+    /// lab can be before it.
     pub(crate) born: SystemTime,
+    /// The same, whatever this host's clock says now.
+    pub(crate) made: SystemTime,
     pub(crate) cluster: ClusterCa,
     pub(crate) tokens: JoinTokens,
     /// Fixed passwords with which nodes join, so that a rebuilt node of the same name joins again.
@@ -75,9 +78,13 @@ impl Secrets {
         }
         machine::write_file(&known_hosts(files), known_hosts_text(lab, &host_keys).as_bytes(), 0o644)?;
         let user_key = Arc::new(user_key);
-        let born = authority.made().max(cluster.made()).min(now);
+        let made_at = authority.made().max(cluster.made());
+        let born = made_at.min(now);
         let trusted = std::iter::once(authority.cert_pem().to_owned()).chain(external_ca(lab)?).collect();
-        Ok((Self { user_key, host_keys, authority, trusted, born, cluster, tokens, node_passwords }, made))
+        Ok((
+            Self { user_key, host_keys, authority, trusted, born, made: made_at, cluster, tokens, node_passwords },
+            made,
+        ))
     }
 
     /// Loads the keys of a lab that was provisioned; makes nothing.
@@ -143,5 +150,8 @@ mod tests {
         let copy = std::fs::read(files.pki().join("ca/ca.crt")).unwrap();
         std::fs::write(files.pki().join("ca/ca.crt"), copy).unwrap();
         assert_eq!(Secrets::ensure(&lab, &files, later).unwrap().0.born, then);
+        let hour = Duration::from_secs(3600);
+        let behind = Secrets::ensure(&lab, &files, then - hour).unwrap().0;
+        assert_eq!((behind.born, behind.made), (then - hour, then));
     }
 }

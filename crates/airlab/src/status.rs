@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use k3s_bootstrap::Cluster;
-use lab::Role;
-use machine::{Cmd, Exec, Ssh};
+use lab::{Node, Role};
+use machine::{Cmd, Exec, Ssh, SshError};
 use vmware::vmrun::Vmrun;
 
 use crate::ready::{Finding, NodeState, NodeStatus, RegistryStatus, Status};
 use crate::registry::Registry;
 use crate::secrets::Secrets;
-use crate::{ClockOwner, Context, Facts, Failure, conditions, golden, kubeconfig, kubesphere, machines};
+use crate::{Context, Facts, Failure, clocks, conditions, golden, kubeconfig, kubesphere, machines};
 
 /// Looks at a lab from inside its network. Unless it is to be `quick`, short-lived pods run on every node for the
 /// conditions that need them.
@@ -40,8 +40,9 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
         async move { Ssh::connect(&target, Duration::from_secs(5)).await }
     }));
     let kubesphere = kubesphere::findings(context);
-    let (registry_answer, api, power, logins, kubesphere) =
-        tokio::join!(registry.answers(), api, power, logins, kubesphere);
+    let looked = async { join_all(lab.nodes.iter().zip(logins.await).map(|(node, login)| look(node, login))).await };
+    let (registry_answer, host, api, power, looked, kubesphere) =
+        tokio::join!(registry.answers(), registry.host_offset(), api, power, looked, kubesphere);
 
     let mut findings = Vec::new();
     let registry = RegistryStatus {
@@ -73,29 +74,31 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
         findings.push(Finding { id: "AL-STA-007", what: format!("not shown: {}: {}", broken.what, broken.detail) });
     }
     let mut nodes = Vec::new();
-    let mut clocks = Vec::new();
-    for ((node, power), login) in lab.nodes.iter().zip(power).zip(logins) {
+    let (mut clocks, mut silent) = (Vec::new(), Vec::new());
+    for ((node, power), looked) in lab.nodes.iter().zip(power).zip(looked) {
         let in_cluster = seen.iter().find(|s| s.name == node.name);
-        let unit = if node.role == Role::Server { "k3s" } else { "k3s-agent" };
         let (mut state, mut why) = match (power, in_cluster) {
             (Ok(false), _) => (NodeState::Off, "its machine is off".to_owned()),
             (_, Some(s)) if s.ready => (NodeState::Ready, String::new()),
             (_, Some(s)) => (NodeState::NotReady, s.reason.clone()),
-            (_, None) if login.is_err() => (NodeState::Unreachable, "neither SSH nor the API knows it".to_owned()),
+            (_, None) if looked.is_err() => (NodeState::Unreachable, "neither SSH nor the API knows it".to_owned()),
             (_, None) => (NodeState::NotReady, "the API does not show it".to_owned()),
         };
-        match login {
-            Ok(ssh) => {
-                let active = ssh.run(&Cmd::new("systemctl").args(["is-active", unit])).await;
-                let active = active.map_or_else(|e| e.to_string(), |out| out.text());
+        match looked {
+            Ok(Look { active, clock }) => {
                 if active != "active" {
                     state = if state == NodeState::Ready { NodeState::NotReady } else { state };
-                    why = format!("{unit}.service is {active}; {why}").trim_end_matches("; ").to_owned();
+                    why = format!("{}.service is {active}; {why}", unit(node)).trim_end_matches("; ").to_owned();
                 }
-                clocks.push((node.name.clone(), timesync::measure(&ssh).await));
+                clocks.push((node.name.clone(), clock));
             }
-            Err(error) if state == NodeState::Ready => why = format!("Ready, but: {error}"),
-            Err(_) => {}
+            Err(error) => {
+                if state == NodeState::Ready {
+                    why = format!("Ready, but: {error}");
+                }
+                clocks.push((node.name.clone(), Err(error.to_string())));
+                silent.push(node.name.clone());
+            }
         }
         if state != NodeState::Ready {
             findings.push(Finding { id: "AL-STA-001", what: format!("{} is {state}: {why}", node.name) });
@@ -116,7 +119,8 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
     }
     findings.extend(kubesphere);
     let golden = golden_machines(context, &vmrun, &mut findings).await?;
-    let clock = all_clocks(facts, &clocks, &mut findings);
+    let clocks = clocks::compared(&registry.address, facts, &secrets, clocks, host);
+    findings.extend(clocks::findings(&clocks, &silent));
     Ok(Status {
         lab: lab.name.clone(),
         healthy: findings.is_empty(),
@@ -124,9 +128,28 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
         conditions,
         golden,
         registry,
-        clock,
+        clocks,
         findings,
     })
+}
+
+/// What a node itself says.
+struct Look {
+    /// The state of its k3s.
+    active: String,
+    clock: Result<timesync::Clock, String>,
+}
+
+async fn look(node: &Node, login: Result<Ssh, SshError>) -> Result<Look, SshError> {
+    let ssh = login?;
+    let is_active = Cmd::new("systemctl").args(["is-active", unit(node)]);
+    let (active, clock) = tokio::join!(ssh.run(&is_active), timesync::measure(&ssh));
+    let active = active.map_or_else(|e| e.to_string(), |out| out.text());
+    Ok(Look { active, clock: clock.map_err(|e| e.to_string()) })
+}
+
+fn unit(node: &Node) -> &'static str {
+    if node.role == Role::Server { "k3s" } else { "k3s-agent" }
 }
 
 /// The golden machines that nodes are clones of: a clone's disk is of no use without them.
@@ -163,29 +186,6 @@ async fn golden_machines(
         }
     }
     Ok(words)
-}
-
-type Measured = (String, Result<timesync::Clock, timesync::ClockError>);
-
-/// The clocks in words; a node without a clock of its own never counts as a measured success.
-fn all_clocks(facts: &Facts, clocks: &[Measured], findings: &mut Vec<Finding>) -> String {
-    let mut words = Vec::new();
-    for (node, offset) in clocks {
-        match offset {
-            Ok(clock) => {
-                words.push(format!("{node} {}", clock.offset.map_or("not measured".into(), |o| o.to_string())));
-                if clock.state != timesync::State::Ok {
-                    let what = format!("clock of {node}: {:?}, {}", clock.state, crate::clocks::words(clock));
-                    findings.push(Finding { id: "AL-STA-005", what });
-                }
-            }
-            Err(error) => words.push(format!("{node} not measured ({error})")),
-        }
-    }
-    match facts.clock {
-        ClockOwner::Host => format!("the host's clock in every node (against the registry: {})", words.join(", ")),
-        ClockOwner::Own => words.join(", "),
-    }
 }
 
 fn deepest(problem: &dyn steps::Problem) -> String {

@@ -44,4 +44,7 @@ pub struct Clock {
     pub source: String,
     /// When, by the clock in question (RFC 3339).
     pub at: String,
+    /// Why it could not be measured or set, in the node's own words; empty where it could.
+    #[serde(default)]
+    pub why: String,
 }

@@ -25,12 +25,14 @@ pub enum Cause {
         state: String,
     },
     /// The registry cannot be asked.
-    #[error("{node}: {registry} cannot be asked")]
+    #[error("{node}: {registry} cannot be asked: {last}")]
     NoRegistry {
         /// The node.
         node: String,
         /// Its address.
         registry: String,
+        /// What the node said.
+        last: String,
     },
     /// The registry's clock, the desktop's, jumped.
     #[error("{node}: the clock of {registry} jumped, {offset} to this node")]
@@ -86,7 +88,9 @@ impl Problem for Cause {
         match self {
             Self::NotInstalled { node } => vec![t("node", node)],
             Self::TimerOff { node, state } => vec![t("node", node), t("state", state)],
-            Self::NoRegistry { node, registry } => vec![t("node", node), t("registry", registry)],
+            Self::NoRegistry { node, registry, last } => {
+                vec![t("node", node), t("registry", registry), t("last", last)]
+            }
             Self::RegistryMoved { node, registry, offset } => {
                 vec![t("node", node), t("registry", registry), t("offset", offset)]
             }
@@ -107,16 +111,17 @@ done
 echo
 cat /run/airlab/clock.json 2> /dev/null || true";
 
-/// Finds every cause that holds on this node now; an empty list is a node that is right and stays so. Changes nothing.
+/// Finds every cause that holds on this node now, which is called `name`; an empty list is a node that is right and stays
+/// so. Changes nothing.
 ///
 /// # Errors
 /// As [`measure`].
-pub async fn diagnose(exec: &dyn Exec, policy: Policy) -> Result<Vec<Cause>, ClockError> {
+pub async fn diagnose(exec: &dyn Exec, name: &str, policy: Policy) -> Result<Vec<Cause>, ClockError> {
     let look = exec.run_ok(&Cmd::new("sh").args(["-c", LOOK]).as_root().timeout(Duration::from_secs(60))).await?;
     let look = look.text();
     let installed = look.starts_with("installed");
     let measured = if installed { Some(measure(exec).await?) } else { None };
-    Ok(causes(&exec.target(), &look, measured.as_ref(), policy))
+    Ok(causes(name, &look, measured.as_ref(), policy))
 }
 
 /// What [`LOOK`] printed and a measurement, as causes.
@@ -137,7 +142,9 @@ fn causes(node: &str, look: &str, measured: Option<&Clock>, policy: Policy) -> V
     let recorded: Option<Clock> = lines.next().and_then(|json| serde_json::from_str(json).ok());
     let Some(now) = measured else { return found };
     match now.offset {
-        None => found.push(Cause::NoRegistry { node: node(), registry: now.source.clone() }),
+        None => {
+            found.push(Cause::NoRegistry { node: node(), registry: now.source.clone(), last: now.why.clone() });
+        }
         Some(offset) if offset.size() <= policy.right => {}
         Some(offset) => found.push(match (now.clock, recorded.map(|r| r.state)) {
             (Whose::Host, _) => Cause::HostsClock { node: node(), offset },
@@ -154,7 +161,7 @@ mod tests {
 
     fn reading(state: State, offset: Option<i64>, clock: Whose) -> Clock {
         let (offset, source) = (offset.map(Offset), "192.168.6.1:5000".to_owned());
-        Clock { state, offset, clock, source, at: "2026-01-01T00:00:00Z".to_owned() }
+        Clock { state, offset, clock, source, at: "2026-01-01T00:00:00Z".to_owned(), why: String::new() }
     }
 
     #[test]

@@ -4,16 +4,20 @@
 //! read at the moment it steps, then the real-time clock. It runs before k3s starts and every minute. From outside,
 //! [`measure`] asks a node for its offset without changing anything, [`sync`] lets it put its clock right,
 //! [`decide`] and [`outliers`] judge, [`mend`] says how a wrong clock is put right, [`judge_host`] whether the desktop's can
-//! be followed at all, and [`diagnose`] why a node is off.
+//! be followed at all, [`diagnose`] why a node is off, and a [`Comparison`] puts all of them side by side.
 
+mod bounds;
 mod clock;
+mod compare;
 mod diagnose;
 mod guest;
 mod mend;
 mod offset;
 mod probe;
 
+pub use bounds::Bounds;
 pub use clock::{Clock, State, Whose};
+pub use compare::{Comparison, HostReading, NodeReading, Verdict};
 pub use diagnose::{Cause, diagnose};
 pub use guest::{GuestConfig, GuestFile, UNITS, guest_files};
 pub use mend::{Evidence, HostClock, Mending, Situation, judge_host, mend};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::{Offset, Whose};
 
 /// Ahead by up to this much under a running Kubernetes, a clock goes slower for a while.
@@ -80,13 +82,14 @@ pub struct Evidence {
 }
 
 /// Whether this host's own clock can be followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HostClock {
     /// Nothing speaks against it.
     Plausible,
     /// It is before a moment that is certainly past, by so many seconds.
     BeforeThePast(u64),
-    /// Two nodes or more agree with each other, and not with it: their clock minus this host's.
+    /// Two nodes or more agree with each other, and not with it: their clock minus this host's, in milliseconds.
     AgainstTheNodes(Offset),
 }
 

@@ -27,7 +27,7 @@ impl std::fmt::Display for Offset {
 pub struct Policy {
     /// Within this it is right. KubeSphere's tokens tolerate ten seconds, etcd's leases less.
     pub right: Duration,
-    /// Beyond this a node must not join.
+    /// From this on a node must not join.
     pub join: Duration,
 }
 
@@ -59,7 +59,7 @@ pub enum Decision {
 pub fn decide(policy: Policy, offset: Offset) -> Decision {
     if offset.size() <= policy.right {
         Decision::Right
-    } else if offset.size() <= policy.join {
+    } else if offset.size() < policy.join {
         Decision::Drifting
     } else {
         Decision::Refuse
@@ -81,11 +81,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_belong_to_the_better_side() {
+    fn two_seconds_are_right_and_thirty_are_refused() {
         let at = |ms| decide(Policy::default(), Offset(ms));
         assert_eq!(
-            [at(2000), at(-2001), at(30_000), at(-30_001)],
-            [Decision::Right, Decision::Drifting, Decision::Drifting, Decision::Refuse]
+            [at(2000), at(-2001), at(29_999), at(30_000), at(-30_000)],
+            [Decision::Right, Decision::Drifting, Decision::Drifting, Decision::Refuse, Decision::Refuse]
         );
     }
 

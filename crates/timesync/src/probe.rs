@@ -23,12 +23,14 @@ pub enum ClockError {
         last: String,
     },
     /// The clock is wrong and the node cannot put it right.
-    #[error("{node}: clock is off by {offset} and cannot be set there")]
+    #[error("{node}: clock is off by {offset} and cannot be set there: {last}")]
     Wrong {
         /// The node.
         node: String,
         /// How far off.
         offset: String,
+        /// What it said.
+        last: String,
     },
     /// The node's answer makes no sense.
     #[error("{node}: no answer about its clock: {last}")]
@@ -56,7 +58,9 @@ impl Problem for ClockError {
             Self::Untrusted { node, last } | Self::Unreadable { node, last } => {
                 vec![("node", node.clone()), ("last", last.clone())]
             }
-            Self::Wrong { node, offset } => vec![("node", node.clone()), ("offset", offset.clone())],
+            Self::Wrong { node, offset, last } => {
+                vec![("node", node.clone()), ("offset", offset.clone()), ("last", last.clone())]
+            }
         }
     }
 }
@@ -64,7 +68,7 @@ impl Problem for ClockError {
 const LONG: Duration = Duration::from_secs(240);
 
 /// Measures a node's clock against the registry and changes nothing. An unreachable registry is not an error:
-/// the reading's state is [`State::Degraded`].
+/// the reading's state is [`State::Degraded`], and says why.
 pub async fn measure(exec: &dyn Exec) -> Result<Clock, ClockError> {
     let cmd = Cmd::new("sh").args([SCRIPT, "--measure"]).as_root().timeout(LONG);
     read(exec, exec.run(&cmd).await?)
@@ -76,7 +80,10 @@ pub async fn sync(exec: &dyn Exec) -> Result<Clock, ClockError> {
     let out = exec.run(&script.as_root().timeout(LONG)).await?;
     let clock = read(exec, out)?;
     match (clock.state, clock.offset) {
-        (State::Wrong, Some(offset)) => Err(ClockError::Wrong { node: exec.target(), offset: offset.to_string() }),
+        (State::Wrong, Some(offset)) => {
+            let last = if clock.why.is_empty() { "its clock is the host's".to_owned() } else { clock.why };
+            Err(ClockError::Wrong { node: exec.target(), offset: offset.to_string(), last })
+        }
         _ => Ok(clock),
     }
 }

@@ -20,6 +20,7 @@
 
 pub mod airlab;
 mod catalogue;
+mod clocks;
 pub mod cloudinit;
 mod conditions;
 pub mod envcheck;

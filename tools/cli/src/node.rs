@@ -1,7 +1,7 @@
 //! How the small tools are told which node to speak to.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,14 +28,15 @@ pub(crate) struct NodeArgs {
 
 impl NodeArgs {
     pub(crate) async fn connect(&self) -> Result<Ssh, Failure> {
-        let host_key = std::fs::read_to_string(&self.host_key)
-            .map_err(|e| Failure::system(format!("reading {}", self.host_key.display()), e))?;
-        let target = SshTarget {
-            addr: self.ssh,
-            user: self.user.clone(),
-            key: Arc::new(KeyPair::load(&self.key)?),
-            host_key: host_key.trim().to_owned(),
-        };
-        Ok(Ssh::connect(&target, Duration::from_secs(30)).await?)
+        connect(self.ssh, &self.user, &self.key, &self.host_key).await
     }
+}
+
+/// Logs in with the private key in one file, where the server has the host key in the other.
+pub(crate) async fn connect(addr: SocketAddr, user: &str, key: &Path, host_key: &Path) -> Result<Ssh, Failure> {
+    let text = std::fs::read_to_string(host_key);
+    let text = text.map_err(|e| Failure::system(format!("reading {}", host_key.display()), e))?;
+    let key = Arc::new(KeyPair::load(key)?);
+    let target = SshTarget { addr, user: user.to_owned(), key, host_key: text.trim().to_owned() };
+    Ok(Ssh::connect(&target, Duration::from_secs(30)).await?)
 }

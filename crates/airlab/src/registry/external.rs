@@ -17,7 +17,7 @@ pub(super) struct External<'a> {
 }
 
 impl External<'_> {
-    fn ca_pem(&self) -> Result<Option<String>, AirlabError> {
+    pub(super) fn ca_pem(&self) -> Result<Option<String>, AirlabError> {
         let read = |path: &Path| {
             let fail = |source| AirlabError::File { path: path.to_owned(), action: "not read", source };
             std::fs::read_to_string(path).map_err(fail)

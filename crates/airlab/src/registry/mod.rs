@@ -1,5 +1,6 @@
 //! The lab's registry: airlab's own program, Docker's, or one that is there already.
 
+mod clock;
 mod docker;
 mod embedded;
 mod external;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use lab::{Lab, Layout, RegistryHost, RegistryKind};
 use steps::{Sink, innermost};
 
+pub use self::clock::host_offset;
 use self::docker::Docker;
 use self::embedded::Embedded;
 use self::external::External;

@@ -12,7 +12,7 @@ use crate::failure::LabFile;
 
 /// The lab file and the word for the provider.
 #[derive(Debug, Clone, Args)]
-pub(super) struct LabArgs {
+pub(crate) struct LabArgs {
     /// The lab file; ./airlab.toml, or else the built-in demo lab
     #[arg(long, value_name = "FILE", env = "AIRLAB_LAB")]
     pub(super) lab: Option<PathBuf>,
@@ -40,7 +40,7 @@ impl LabArgs {
     }
 
     /// The lab with its paths and its provider.
-    pub(super) fn context(&self) -> Result<Context, Failure> {
+    pub(crate) fn context(&self) -> Result<Context, Failure> {
         let lab = match self.file() {
             Some(file) => Lab::load(&file)?,
             None => Lab::parse(Path::new("labs/demo.toml"), lab::DEMO)?,
@@ -114,6 +114,6 @@ impl Problem for RunStopped {
 }
 
 /// Turns a stopped run into what the tools show.
-pub(super) fn stopped(failure: Stopped) -> Failure {
+pub(crate) fn stopped(failure: Stopped) -> Failure {
     RunStopped(failure).into()
 }

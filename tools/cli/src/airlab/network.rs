@@ -57,7 +57,7 @@ pub(super) fn facts(context: &Context) -> Result<Facts, Failure> {
 
 /// Does the work inside the lab's network, which must be up. `command` is what the lab's lock is taken for, where the work
 /// changes something.
-pub(super) async fn within(context: &Context, command: Option<&str>, work: impl AsyncFnOnce(&Facts) -> Ended) -> Ended {
+pub(crate) async fn within(context: &Context, command: Option<&str>, work: impl AsyncFnOnce(&Facts) -> Ended) -> Ended {
     let lock = match command {
         Some(command) if !inside() => Some(context.lock(command).map_err(stopped)?),
         _ => None,

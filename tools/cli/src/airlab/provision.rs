@@ -13,7 +13,7 @@ use super::lab_args::{LabArgs, Real, stopped};
 use super::node::Rebuild;
 use super::{network, sources};
 use crate::tool::Ended;
-use crate::{Failure, Ui, conditions, exit, table};
+use crate::{Failure, Ui, clocks, conditions, exit, table};
 
 /// Prints the plan; looks at nothing but the lab file.
 pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
@@ -187,12 +187,12 @@ fn status_text(status: &Status) -> String {
         .collect();
     let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "WHY"], &rows);
     text.push_str(&format!("\n{}", conditions::text(&status.conditions)));
+    text.push_str(&format!("\n{}", clocks::text(&status.clocks)));
     let registry = if status.registry.ok { "answers".to_owned() } else { format!("DOWN: {}", status.registry.why) };
     text.push_str(&format!("\nregistry    {} {registry}\n", status.registry.address));
     for line in &status.golden {
         text.push_str(&format!("golden      {line}\n"));
     }
-    text.push_str(&format!("clock       {}\n", status.clock));
     for finding in &status.findings {
         text.push_str(&format!("finding     {} {}\n", finding.id, finding.what));
     }
