@@ -47,7 +47,9 @@ fn measured(offset: Option<Offset>) -> String {
 }
 
 fn seconds(offset: Offset) -> String {
-    format!("{:+.1} s", offset.0 as f64 / 1000.0)
+    let tenths = (offset.0 as f64 / 100.0).round();
+    // no zero has a sign
+    if tenths == 0.0 { "0.0 s".to_owned() } else { format!("{:+.1} s", tenths / 10.0) }
 }
 
 #[cfg(test)]
@@ -72,7 +74,7 @@ mod tests {
                 node("stepped", Verdict::Off, Some(300_020), Whose::Own, ""),
                 node("alone", Verdict::NotMeasured, None, Whose::Own, "curl: (7) no route"),
             ],
-            host: HostReading { verdict: HostClock::Plausible, offset_ms: Some(Offset(4)), why: String::new() },
+            host: HostReading { verdict: HostClock::Plausible, offset_ms: Some(Offset(-4)), why: String::new() },
         };
         assert_eq!(
             text(&clocks),
@@ -81,7 +83,7 @@ mod tests {
              vm         -0.1 s               right\n\
              stepped    +300.0 s             OFF: k3s must not start beside it\n\
              alone      -                    not measured: curl: (7) no route\n\
-             this host  +0.0 s               nothing speaks against it\n"
+             this host  0.0 s                nothing speaks against it\n"
         );
     }
 }
