@@ -11,7 +11,7 @@ use crate::provision::cargo;
 use crate::{Ended, say};
 
 /// The targets of `fuzz/`, in the order in which they run.
-const TARGETS: &[&str] = &["vmx", "vmdk", "answers", "iso", "names", "ranges", "archive", "packages"];
+const TARGETS: &[&str] = &["vmx", "vmdk", "answers", "iso", "names", "ranges", "archive", "packed", "packages"];
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz");
 
 /// `fuzz [TARGET] [SECONDS]`: one target or all of them, each for ten minutes or as long as is said. Exit code 1 when

@@ -22,12 +22,12 @@ mod store;
 pub use digest::{Algorithm, Digest, NotADigest};
 
 pub use image_name::full_name;
-#[doc(hidden)]
-pub use mirror::tar_names;
 pub use mirror::{
     Credentials, Found, Image, MirrorReport, Options, Outcome, Platforms, Source, Survey, Target, mirror,
     mirror_archives, mirror_to, names_in, survey,
 };
+#[doc(hidden)]
+pub use mirror::{packed_tar_names, tar_names};
 pub use name::{NotAName, Repository, Tag};
 pub use problem::{PROBLEMS, RegistryError};
 pub use profile::{Profile, ProfileImage};

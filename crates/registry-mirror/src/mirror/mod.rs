@@ -352,6 +352,17 @@ pub fn tar_names(bytes: &[u8]) -> Vec<String> {
     index.into_keys().collect()
 }
 
+/// The same for bytes that may be compressed, of which not more than `most` bytes are unpacked.
+#[doc(hidden)]
+pub fn packed_tar_names(bytes: &[u8], most: u64) -> Vec<String> {
+    use std::io::Read as _;
+
+    let Some(how) = unpack::Compression::of(bytes) else { return tar_names(bytes) };
+    let mut plain = Vec::new();
+    let unpacked = how.unpack(std::io::Cursor::new(bytes.to_vec()));
+    if unpacked.take(most).read_to_end(&mut plain).is_ok() { tar_names(&plain) } else { Vec::new() }
+}
+
 /// Whether two names mean the same image: `nginx`, `library/nginx:latest` and `docker.io/library/nginx:latest` do.
 fn same_image(a: &str, b: &str) -> bool {
     match (a.parse::<ImageName>(), b.parse::<ImageName>()) {
