@@ -47,7 +47,10 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
         report.check("kubesphere/second-changes-nothing", 3 * MINUTE, world, || login::second(world, url));
         broken::checks(report, world);
         report.check("kubesphere/extensions-in-order", 8 * MINUTE, world, || extensions::in_order(world));
+        report
+            .check("kubesphere/failed-release-ends-the-wait", 4 * MINUTE, world, || extensions::failed_release(world));
         report.check("kubesphere/removed", 5 * MINUTE, world, || extensions::removed(world));
+        report.check("kubesphere/again-after-a-removal", 4 * MINUTE, world, || extensions::again(world, url));
     }
     report.check("kubesphere/destroy", 4 * MINUTE, world, || life::destroy(world));
     Ok(())

@@ -19,7 +19,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("cluster", 5, 25),
     ("registry", 1, 8),
     ("kill", 4, 12),
-    ("kubesphere", 4, 15),
+    ("kubesphere", 5, 15),
 ];
 
 /// The parts of `test` with what the lab is made of beside them, the end-to-end proof, each suite a part of its own, and

@@ -89,6 +89,44 @@ fn ordered(world: &World) -> Result<String, Fail> {
     Ok(order.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(" -> "))
 }
 
+/// An upgrade whose hook fails: Helm gives up, `provision` says so at once instead of waiting for it.
+pub(super) fn failed_release(world: &World) -> Proof {
+    let config = json!({"apiVersion": "helm.cattle.io/v1", "kind": "HelmChartConfig",
+        "metadata": {"name": "ks-core", "namespace": "kube-system"},
+        "spec": {"valuesContent": "images:\n  hooks: docker.io/airlab/ks-stand-in:1\n"}});
+    world.apply(&config)?;
+    let object = "Helm release ks-core, revision 3";
+    let why = world.until(object, || {
+        let answer = status(world)?;
+        let all = answer["findings"].as_array().cloned().unwrap_or_default();
+        let Some(found) = all.iter().find(|f| f["object"] == object && f["cause"] == "release") else {
+            fail!("findings {all:?}")
+        };
+        Ok(found["message"].as_str().unwrap_or_default().to_owned())
+    })?;
+    let run = world.provision("failed")?;
+    let lines: Vec<&str> = run.lines.iter().map(|(_, line)| line.as_str()).collect();
+    let said = format!("{}\n{}", run.stdout, lines.join("\n"));
+    ensure!(run.code != 0 && said.contains("AL-KS-005") && said.contains(object), "code {}: {said}", run.code);
+    world.delete(&["-n", "kube-system", "helmchartconfig/ks-core"])?;
+    Ok(format!("{object}: {why}; provision ended with {} after {:.0} s", run.code, run.took.as_secs_f32()))
+}
+
+/// After a removal: the same password, a first revision, and as healthy as before.
+pub(super) fn again(world: &World, console: &str) -> Proof {
+    let file = world.scratch("lab.toml");
+    let text = fs::read_to_string(&file)?.replace("profile = \"full\"", "profile = \"core\"");
+    fs::write(&file, text)?;
+    let run = world.provision("again")?;
+    run.succeeded()?;
+    let answer: Value = run.json()?;
+    let changes = answer["changes"].to_string();
+    ensure!(changes.contains("revision 1") && !changes.contains("password"), "changes {changes}");
+    super::login::works(world, console)?;
+    let healthy = super::healthy(world)?;
+    Ok(format!("{healthy} after {:.0} s, with the password of before", run.took.as_secs_f32()))
+}
+
 /// Everything out again, what nobody needs first.
 pub(super) fn removed(world: &World) -> Proof {
     let out = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
