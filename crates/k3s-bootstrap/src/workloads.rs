@@ -26,7 +26,7 @@ struct Workload {
 }
 
 impl Cluster {
-    /// Whether everything in `kube-system` is available, and every packaged component of k3s that is switched on is there.
+    /// Whether everything of the system's in `kube-system` is available, and every packaged component of k3s that is switched on is there.
     pub(crate) async fn workloads(&self) -> Result<Result<String, String>, K3sError> {
         let all = ListParams::default();
         let doing = || self.api("list the system's workloads");
@@ -38,8 +38,9 @@ impl Cluster {
         let mut found: Vec<Workload> = deployments.items.iter().map(deployment).collect();
         found.extend(daemons.items.iter().map(daemon_set));
         found.extend(sets.items.iter().map(stateful_set));
-        found.extend(jobs.items.iter().map(job));
-        Ok(judge(&found, &self.addons().await?))
+        let addons = self.addons().await?;
+        found.extend(jobs.items.iter().filter(|j| is_systems(j, &addons)).map(job));
+        Ok(judge(&found, &addons))
     }
 
     /// The names of k3s's packaged components; none where the API does not know them.
@@ -82,6 +83,15 @@ fn stateful_set(s: &StatefulSet) -> Workload {
     Workload { kind: "statefulset", name: s.metadata.name.clone().unwrap_or_default(), wanted, there }
 }
 
+/// The namespace is also where people's own HelmCharts live, KubeSphere's too: whether those are installed says nothing
+/// about the cluster. `traefik-crd` belongs to the component `traefik`.
+fn is_systems(job: &Job, addons: &[String]) -> bool {
+    let Some(chart) = job.metadata.labels.as_ref().and_then(|l| l.get("helmcharts.helm.cattle.io/chart")) else {
+        return true;
+    };
+    addons.iter().any(|addon| chart.strip_prefix(addon.as_str()).is_some_and(|r| r.is_empty() || r.starts_with('-')))
+}
+
 /// A job is wanted once, however many tries it takes.
 fn job(j: &Job) -> Workload {
     let there = j.status.as_ref().and_then(|s| s.succeeded).unwrap_or(0);
@@ -91,6 +101,18 @@ fn job(j: &Job) -> Workload {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_job_of_somebodys_own_chart_is_not_the_systems() {
+        let addons = ["ccm", "traefik"].map(str::to_owned);
+        let of = |chart: Option<&str>| {
+            let mut job = Job::default();
+            job.metadata.labels = chart.map(|c| [("helmcharts.helm.cattle.io/chart".to_owned(), c.to_owned())].into());
+            is_systems(&job, &addons)
+        };
+        assert!(of(None) && of(Some("traefik")) && of(Some("traefik-crd")));
+        assert!(!of(Some("ks-core")) && !of(Some("traefiker")));
+    }
 
     #[test]
     fn what_is_short_and_what_is_missing_is_named() {
