@@ -94,8 +94,15 @@ pub(super) fn failed_release(world: &World) -> Proof {
     let config = json!({"apiVersion": "helm.cattle.io/v1", "kind": "HelmChartConfig",
         "metadata": {"name": "ks-core", "namespace": "kube-system"},
         "spec": {"valuesContent": "images:\n  hooks: docker.io/airlab/ks-stand-in:1\n"}});
+    let revision = status(world)?["release"]["revision"].as_u64().unwrap_or_default();
+    let object = &*format!("Helm release ks-core, revision {}", revision + 1);
     world.apply(&config)?;
-    let object = "Helm release ks-core, revision 3";
+    let told = gives_up(world, object);
+    world.delete(&["-n", "kube-system", "helmchartconfig/ks-core"])?;
+    told
+}
+
+fn gives_up(world: &World, object: &str) -> Proof {
     let why = world.until(object, || {
         let answer = status(world)?;
         let all = answer["findings"].as_array().cloned().unwrap_or_default();
@@ -108,7 +115,6 @@ pub(super) fn failed_release(world: &World) -> Proof {
     let lines: Vec<&str> = run.lines.iter().map(|(_, line)| line.as_str()).collect();
     let said = format!("{}\n{}", run.stdout, lines.join("\n"));
     ensure!(run.code != 0 && said.contains("AL-KS-005") && said.contains(object), "code {}: {said}", run.code);
-    world.delete(&["-n", "kube-system", "helmchartconfig/ks-core"])?;
     Ok(format!("{object}: {why}; provision ended with {} after {:.0} s", run.code, run.took.as_secs_f32()))
 }
 
