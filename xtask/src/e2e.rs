@@ -36,7 +36,7 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[
 /// Words that ask for full machines: a suite, a switch of one.
 const FULL_MACHINES: &[&str] = &["boot", "clocks", "--machines"];
 
-/// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|faults|kill|kubesphere|all`.
+/// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|existing|faults|kill|kubesphere|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
     if !cfg!(target_os = "linux") || !packages::root() {
         say::line("the lab needs Linux and root: run the same command as root");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::join_all;
 use futures_util::try_join;
 use k3s_bootstrap::{Standing, Unit};
 use lab::{Lab, Node, RegistryKind, Role};
@@ -12,7 +12,7 @@ use steps::Sink;
 use vmware::vmrun::Vmrun;
 
 use crate::images::Payload;
-use crate::nodes::Live;
+use crate::nodes::{Live, each};
 use crate::run::Run;
 use crate::secrets::Secrets;
 use crate::{Failure, power, upgrade};
@@ -35,7 +35,7 @@ pub(crate) async fn ensure_all(
     let cluster = Servers::look(run, secrets, live).await?;
     let plans: Vec<Plan<'_>> = live.iter().map(|node| cluster.plan(run.lab, secrets, payload, node)).collect();
     let program = payload.program_sha256();
-    let current = try_join_all(plans.iter().map(|plan| async {
+    let current = each(plans.iter().map(|plan| async {
         // with no API to watch over it there is nothing to do one by one
         let settled = plan.standing.member && cluster.answers;
         Ok::<_, Failure>(!settled || k3s_bootstrap::runs_program(&plan.live.ssh, &program).await?)
@@ -49,7 +49,7 @@ pub(crate) async fn ensure_all(
         }
         Ok::<_, Failure>(())
     };
-    try_join!(servers, try_join_all(agents.into_iter().map(|plan| plan.start(run, vmrun))))?;
+    try_join!(servers, each(agents.into_iter().map(|plan| plan.start(run, vmrun))))?;
     let old = plans.into_iter().zip(current).filter(|(_, fits)| !fits).map(|(plan, _)| Old(plan));
     let mut old: Vec<Old<'_>> = old.collect();
     old.sort_by_key(|old| old.0.live.node.role != Role::Server);
@@ -137,7 +137,7 @@ struct Servers {
 impl Servers {
     async fn look(run: &Run<'_>, secrets: &Secrets, live: &[Live]) -> Result<Self, Failure> {
         let standings =
-            try_join_all(live.iter().map(|node| async move {
+            each(live.iter().map(|node| async move {
                 Ok::<_, Failure>((node.node.name.clone(), Standing::look(&node.ssh).await?))
             }));
         let standings: BTreeMap<String, Standing> = standings.await?.into_iter().collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use lab::{Lab, Layout};
 use machine::Cmd;
 
-use crate::secrets::USER;
+use crate::secrets::user_of;
 use crate::{AirlabError, Facts, Failure, Provider, RunLock};
 
 /// A lab, where its files are, and who runs its machines.
@@ -52,13 +52,18 @@ impl Context {
     /// How a person logs in to a node.
     pub fn login(&self, node: &str, facts: &Facts) -> Result<Login, Failure> {
         let found = self.node(node)?;
-        let at = facts.reached_at(&format!("{}:22", found.address));
+        let at = facts.reached_at(&format!("{}:{}", found.address, found.ssh_port()));
         let (host, port) = at.rsplit_once(':').unwrap_or((&at, "22"));
         Ok(Login {
             host: host.to_owned(),
             port: port.to_owned(),
             node: node.to_owned(),
-            key: self.files.ssh().join("id_ed25519"),
+            user: user_of(found).to_owned(),
+            key: found
+                .host
+                .as_ref()
+                .and_then(|host| host.key.clone())
+                .unwrap_or_else(|| self.files.ssh().join("id_ed25519")),
             known_hosts: known_hosts(&self.files),
         })
     }
@@ -75,6 +80,7 @@ pub struct Login {
     host: String,
     port: String,
     node: String,
+    user: String,
     key: PathBuf,
     known_hosts: PathBuf,
 }
@@ -104,7 +110,7 @@ impl Login {
             .args(option("IdentitiesOnly", "yes"))
             .args(option("ConnectTimeout", "20"))
             .args(option("LogLevel", "ERROR"))
-            .arg(format!("{USER}@{}", self.host))
+            .arg(format!("{}@{}", self.user, self.host))
             .args(remote_line(command))
     }
 }

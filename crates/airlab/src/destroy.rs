@@ -6,16 +6,19 @@ use steps::Sink;
 
 use crate::registry::Registry;
 use crate::run::Run;
-use crate::{AirlabError, Context, Destroyed, Failure, golden, kubeconfig};
+use crate::{AirlabError, Context, Destroyed, Failure, golden, hosts, kubeconfig};
 
-/// Removes machines, registry process, network, kubeconfig entries and the lab's folder, in this order. What is gone
+/// Leaves existing hosts, removes machines, registry process, network, kubeconfig entries and the lab's folder, in this order. What is gone
 /// already is no error. `caches` are only named: they stay.
 pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -> Result<Destroyed, Failure> {
     let (lab, files) = (&context.lab, &context.files);
     let run = Run::new(lab, files, sink);
     let vmrun = context.provider.vmrun();
+    if lab.hosts().next().is_some() {
+        run.step("hosts", hosts::leave_all(context, &run, context.seen().as_ref())).await?;
+    }
     run.step("machines", async {
-        for node in &lab.nodes {
+        for node in lab.machines() {
             let folder = files.machine(&node.name);
             if folder.exists() {
                 golden::remove(&vmrun, &files.vmx(&node.name), &folder).await?;
@@ -28,7 +31,7 @@ pub async fn destroy(context: &Context, caches: Vec<PathBuf>, sink: &dyn Sink) -
             run.changed(format!("{name}: golden machine deleted"));
         }
         // Where the lab file puts machines elsewhere, the lab's own folder there goes with the last of them.
-        if let Some(node) = lab.nodes.first() {
+        if let Some(node) = lab.machines().next() {
             let _ = files.machine(&node.name).parent().map(std::fs::remove_dir);
         }
         Ok(())

@@ -117,6 +117,16 @@ pub enum AirlabError {
         /// What the node said.
         last: String,
     },
+    /// An existing host cannot be a node.
+    #[error("{node} at {target} cannot be a node: {why}")]
+    HostUnfit {
+        /// The node.
+        node: String,
+        /// `user@address:port`.
+        target: String,
+        /// All that speaks against it.
+        why: String,
+    },
     /// This host's own clock is wrong; nobody follows it.
     #[error("this host's clock is wrong: {why}")]
     HostClock {
@@ -165,6 +175,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-RUN-013",
     "AL-RUN-020",
     "AL-RUN-021",
+    "AL-RUN-030",
 ];
 
 impl Problem for AirlabError {
@@ -184,6 +195,7 @@ impl Problem for AirlabError {
             Self::NoMachine { .. } => "AL-RUN-013",
             Self::HostClock { .. } => "AL-RUN-020",
             Self::NoTime { .. } => "AL-RUN-021",
+            Self::HostUnfit { .. } => "AL-RUN-030",
         }
     }
 
@@ -210,6 +222,9 @@ impl Problem for AirlabError {
                 vec![("node", node.clone()), ("registry", registry.clone()), ("last", last.clone())]
             }
             Self::HostClock { why } => vec![("why", why.clone())],
+            Self::HostUnfit { node, target, why } => {
+                vec![("node", node.clone()), ("target", target.clone()), ("why", why.clone())]
+            }
             Self::NoLab { root } => vec![("root", root.display().to_string())],
             Self::NoMachine { node, vmx } => vec![("node", node.clone()), ("vmx", vmx.display().to_string())],
             Self::NodeOff { node, last, log } => {

@@ -52,11 +52,12 @@ impl Golden {
             name: format!("{PREFIX}{hash}"),
             mac: MAC.into(),
             role: Role::Agent,
-            cpus: lab.nodes.iter().map(|n| n.cpus).max().unwrap_or(1),
-            memory_mib: lab.nodes.iter().map(|n| n.memory_mib).max().unwrap_or(2048),
+            cpus: lab.machines().map(|n| n.cpus).max().unwrap_or(1),
+            memory_mib: lab.machines().map(|n| n.memory_mib).max().unwrap_or(2048),
             address: lab.network.cidr.base(),
             labels: Vec::new(),
             taints: Vec::new(),
+            host: None,
         };
         Ok(Self { node, seed })
     }
@@ -72,7 +73,7 @@ impl Golden {
 pub(crate) fn to_clone<'a>(run: &Run<'a>) -> Result<Vec<&'a Node>, Failure> {
     let mut nodes = Vec::new();
     if run.lab.vm.create == Create::Clone {
-        for node in &run.lab.nodes {
+        for node in run.lab.machines() {
             if read_vmx(&run.files.vmx(&node.name))?.is_none_or(|vmx| vmx.get(GOLDEN).is_some()) {
                 nodes.push(node);
             }

@@ -10,7 +10,7 @@ use steps::Sink;
 
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Failure, golden, kubeconfig};
+use crate::{AirlabError, Context, Failure, golden, hosts, kubeconfig};
 
 /// What became of a node that was to leave.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -23,7 +23,8 @@ pub struct Left {
     pub changes: Vec<String>,
 }
 
-/// Takes these nodes out of the cluster, one after the other, and deletes their machines with their disks. Looked at first
+/// Takes these nodes out of the cluster, one after the other, and deletes their machines with their disks; existing hosts are
+/// left without anything of ours. Looked at first
 /// for all of them: a majority of the servers must stay up at every step. The lab file is the caller's affair.
 pub async fn remove(context: &Context, names: &[String], how: &Removal, sink: &dyn Sink) -> Result<Vec<Left>, Failure> {
     let (lab, files) = (&context.lab, &context.files);
@@ -46,6 +47,10 @@ pub async fn remove(context: &Context, names: &[String], how: &Removal, sink: &d
             let exec = ssh.as_ref().map(|ssh| ssh as &dyn Exec);
             let removed = remove_node(&cluster, exec, &node.name, how, sink).await?;
             run.changed_if(removed.known, format!("{}: out of the cluster", node.name));
+            if let (Some(_), Some(ssh)) = (&node.host, &ssh) {
+                hosts::leave(ssh).await?;
+                run.changed(format!("{}: k3s and all else of ours taken off", node.name));
+            }
             let folder = files.machine(&node.name);
             if folder.exists() {
                 golden::remove(&vmrun, &files.vmx(&node.name), &folder).await?;

@@ -13,6 +13,7 @@ mod context;
 mod destroy;
 mod failure;
 mod golden;
+mod hosts;
 mod images;
 mod journal;
 mod kubeconfig;

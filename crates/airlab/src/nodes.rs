@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 use lab::{Create, Node};
-use machine::{Cmd, Exec, Ssh, SshError};
+use machine::{Cmd, Exec, NODES_AT_ONCE, Ssh, SshError};
 use secrecy::ExposeSecret;
 use steps::{Wait, wait_for};
 use vmware::vmrun::Vmrun;
@@ -20,6 +21,13 @@ pub(crate) const INSTALL: Duration = Duration::from_secs(45 * 60);
 pub(crate) struct Live {
     pub(crate) node: Node,
     pub(crate) ssh: Ssh,
+}
+
+/// Does the same on many nodes, a bounded number at a time; answers in their order, the first failure ends it.
+pub(crate) async fn each<T>(
+    work: impl Iterator<Item = impl Future<Output = Result<T, Failure>>>,
+) -> Result<Vec<T>, Failure> {
+    stream::iter(work).buffered(NODES_AT_ONCE).try_collect().await
 }
 
 /// The seed of a node: who it is, whom it trusts, what runs on its first boot. A clone's holds only who it is.

@@ -14,7 +14,7 @@ use crate::{Provider, Sources, golden, machines};
 const GOLDEN: &str = "golden-HASH";
 
 /// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`; `golden` is a step of
-/// labs whose nodes are clones, `kubesphere` of labs that have a chart.
+/// labs whose nodes are clones, `hosts` of labs with existing hosts, `kubesphere` of labs that have a chart.
 pub const STEPS: &[&str] = &[
     "files",
     "network",
@@ -25,6 +25,7 @@ pub const STEPS: &[&str] = &[
     "golden",
     "machines",
     "install",
+    "hosts",
     "clocks",
     "server",
     "agents",
@@ -113,6 +114,7 @@ impl Plan {
         let steps = STEPS.iter().filter(|step| match **step {
             "golden" => lab.vm.create == Create::Clone,
             "kubesphere" => lab.kubesphere.is_some(),
+            "hosts" => lab.hosts().next().is_some(),
             _ => true,
         });
         let stages = steps.map(|step| Stage { step, actions: p.actions(step) }).collect();
@@ -167,10 +169,15 @@ impl Planner<'_> {
                 vec![write(files.installer(), "the installer with `autoinstall` in its boot menu, shared by all nodes")]
             }
             "golden" => self.golden(),
-            "machines" => lab.nodes.iter().flat_map(|n| self.machine(n)).collect(),
+            "machines" => lab.machines().flat_map(|n| self.machine(n)).collect(),
             "install" => std::iter::once(self.vmrun(&Command::List))
-                .chain(lab.nodes.iter().flat_map(|n| self.install(n)))
+                .chain(lab.machines().flat_map(|n| self.install(n)))
                 .collect(),
+            "hosts" => self.on_nodes(
+                |n| n.host.is_some(),
+                "an existing host, no machine is made (host key pinned): check systemd, sudo, processor, disk, route, \
+                 programs, registry; the lab's authority and the keeping of time",
+            ),
             "clocks" => self.on_nodes(|_| true, "measure the clock against the registry's Date header"),
             "server" => self.on_nodes(
                 |n| n.role == Role::Server,
@@ -309,7 +316,10 @@ impl Planner<'_> {
     fn on_nodes(&self, pick: impl Fn(&Node) -> bool, what: &str) -> Vec<Action> {
         let nodes = self.lab.nodes.iter().filter(|n| pick(n));
         nodes
-            .map(|n| Action::Node { target: format!("{}@{}", crate::secrets::USER, n.address), what: what.to_owned() })
+            .map(|n| Action::Node {
+                target: format!("{}@{}", crate::secrets::user_of(n), n.address),
+                what: what.to_owned(),
+            })
             .collect()
     }
 }

@@ -35,7 +35,11 @@ async fn until_off(run: &Run<'_>, vmrun: &Vmrun, nodes: &[&Node], every: Duratio
     loop {
         tokio::time::sleep(every).await;
         let Ok(on) = vmrun.all_running().await else { continue };
-        let off = nodes.iter().find(|n| !on.iter().any(|vmx| same_path(vmx, &run.files.vmx(&n.name))));
+        // an existing host is nobody's machine
+        let off = nodes
+            .iter()
+            .filter(|n| n.host.is_none())
+            .find(|n| !on.iter().any(|vmx| same_path(vmx, &run.files.vmx(&n.name))));
         match off {
             Some(node) if missed.as_ref() == Some(&node.name) => {
                 let log = run.files.machine_file(&node.name, "serial0.log");

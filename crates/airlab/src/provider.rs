@@ -112,7 +112,7 @@ impl Provider {
     /// The addresses of the lab's network that the outside must reach: SSH on every node, API and console.
     pub fn outside_needs(lab: &Lab) -> Vec<String> {
         let server = lab.first_server().address;
-        let ssh = lab.nodes.iter().map(|n| format!("{}:22", n.address));
+        let ssh = lab.nodes.iter().map(|n| format!("{}:{}", n.address, n.ssh_port()));
         ssh.chain([format!("{server}:6443"), format!("{server}:30880")]).collect()
     }
 

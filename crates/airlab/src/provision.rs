@@ -21,7 +21,7 @@ use crate::run::Run;
 use crate::secrets::Secrets;
 use crate::until::{End, Until};
 use crate::{
-    AirlabError, Context, Facts, Failure, Sources, bundle, clocks, cluster, conditions, kubeconfig, leftovers,
+    AirlabError, Context, Facts, Failure, Sources, bundle, clocks, cluster, conditions, hosts, kubeconfig, leftovers,
     machines, power,
 };
 
@@ -116,7 +116,7 @@ async fn all(
                 }
             }
             let mut seeds = Vec::new();
-            for node in &lab.nodes {
+            for node in lab.machines() {
                 let vmx = files.vmx(&node.name);
                 let running = vmx.exists() && vmrun.is_running(&vmx).await?;
                 let seed = nodes::seed(run, &secrets, node)?;
@@ -134,10 +134,10 @@ async fn all(
         .await?;
     until.after("machines")?;
 
-    let live: Vec<Live> = run
+    let mut live: Vec<Live> = run
         .step(
             "install",
-            try_join_all(lab.nodes.iter().zip(&seeds).map(|(node, seed)| {
+            try_join_all(lab.machines().zip(&seeds).map(|(node, seed)| {
                 let (secrets, vmrun) = (&secrets, &vmrun);
                 async move {
                     let name = format!("install/{}", node.name);
@@ -147,6 +147,16 @@ async fn all(
         )
         .await?;
     until.after("install")?;
+    if lab.hosts().next().is_some() {
+        let work = lab.hosts().map(|node| {
+            let secrets = &secrets;
+            async move { run.step(&format!("hosts/{}", node.name), hosts::ensure(run, secrets, node)).await }
+        });
+        live.extend(run.step("hosts", nodes::each(work)).await?);
+        // servers start in the order of the lab file
+        live.sort_by_key(|live| lab.nodes.iter().position(|n| n.name == live.node.name));
+    }
+    until.after("hosts")?;
 
     run.step("clocks", clocks::ensure(run, &secrets, &live)).await?;
     until.after("clocks")?;

@@ -24,6 +24,8 @@ pub(crate) const USER: &str = "airlab";
 pub(crate) struct Secrets {
     pub(crate) user_key: Arc<KeyPair>,
     pub(crate) host_keys: BTreeMap<String, HostKey>,
+    /// The keys with which existing hosts let us in, where it is not the lab's own.
+    host_logins: BTreeMap<String, Arc<KeyPair>>,
     pub(crate) authority: Authority,
     /// Authorities that nodes trust, PEM: the lab's own, and that of a registry that is not.
     pub(crate) trusted: Vec<String>,
@@ -51,12 +53,18 @@ impl Secrets {
             made.push("SSH user key".to_owned());
         }
         let mut host_keys = BTreeMap::new();
-        for node in &lab.nodes {
+        for node in lab.machines() {
             let (key, new) = HostKey::ensure(&files.ssh().join(format!("host_{}", node.name)), &node.name)?;
             if new {
                 made.push(format!("SSH host key of {}", node.name));
             }
             host_keys.insert(node.name.clone(), key);
+        }
+        let mut host_logins = BTreeMap::new();
+        for node in lab.hosts() {
+            if let Some(key) = node.host.as_ref().and_then(|host| host.key.as_deref()) {
+                host_logins.insert(node.name.clone(), Arc::new(KeyPair::load(key)?));
+            }
         }
         let cidr = lab.network.cidr;
         let spec = AuthoritySpec {
@@ -81,10 +89,19 @@ impl Secrets {
         let made_at = authority.made().max(cluster.made());
         let born = made_at.min(now);
         let trusted = std::iter::once(authority.cert_pem().to_owned()).chain(external_ca(lab)?).collect();
-        Ok((
-            Self { user_key, host_keys, authority, trusted, born, made: made_at, cluster, tokens, node_passwords },
-            made,
-        ))
+        let all = Self {
+            user_key,
+            host_keys,
+            host_logins,
+            authority,
+            trusted,
+            born,
+            made: made_at,
+            cluster,
+            tokens,
+            node_passwords,
+        };
+        Ok((all, made))
     }
 
     /// Loads the keys of a lab that was provisioned; makes nothing.
@@ -98,12 +115,23 @@ impl Secrets {
     /// Where and how to log in to a node: its host key is pinned.
     pub(crate) fn ssh(&self, node: &Node) -> SshTarget {
         SshTarget {
-            addr: SocketAddr::from((node.address, 22)),
-            user: USER.to_owned(),
-            key: self.user_key.clone(),
-            host_key: self.host_keys.get(&node.name).map(KeyPair::public_openssh).unwrap_or_default(),
+            addr: SocketAddr::from((node.address, node.ssh_port())),
+            user: user_of(node).to_owned(),
+            key: self.host_logins.get(&node.name).unwrap_or(&self.user_key).clone(),
+            host_key: host_key(node, &self.host_keys),
         }
     }
+}
+
+/// Who logs in to a node.
+pub(crate) fn user_of(node: &Node) -> &str {
+    node.host.as_ref().map_or(USER, |host| &host.user)
+}
+
+/// The public host key of a node: made with the lab, or pinned in its file.
+fn host_key(node: &Node, keys: &BTreeMap<String, HostKey>) -> String {
+    let pinned = node.host.as_ref().map(|host| host.host_key.clone());
+    pinned.or_else(|| keys.get(&node.name).map(KeyPair::public_openssh)).unwrap_or_default()
 }
 
 /// Makes a folder that only its owner can look into.
@@ -119,10 +147,7 @@ fn private_folder(dir: &Path) -> Result<(), Failure> {
 }
 
 fn known_hosts_text(lab: &Lab, keys: &BTreeMap<String, HostKey>) -> String {
-    let line = |node: &Node| {
-        let key = keys.get(&node.name).map(KeyPair::public_openssh).unwrap_or_default();
-        format!("{},{} {key}\n", node.name, node.address)
-    };
+    let line = |node: &Node| format!("{},{} {}\n", node.name, node.address, host_key(node, keys));
     lab.nodes.iter().map(line).collect()
 }
 

@@ -33,7 +33,8 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
     let power = join_all(lab.nodes.iter().map(|n| {
         let vmx = files.vmx(&n.name);
         let vmrun = vmrun.clone();
-        async move { vmrun.is_running(&vmx).await }
+        // an existing host is on as long as it answers
+        async move { if n.host.is_some() { Ok(true) } else { vmrun.is_running(&vmx).await } }
     }));
     let logins = join_all(lab.nodes.iter().map(|n| {
         let target = secrets.ssh(n);
@@ -160,7 +161,7 @@ async fn golden_machines(
 ) -> Result<Vec<String>, Failure> {
     let (lab, files) = (&context.lab, &context.files);
     let mut needed = BTreeMap::<String, Vec<&str>>::new();
-    for node in &lab.nodes {
+    for node in lab.machines() {
         let vmx = machines::read_vmx(&files.vmx(&node.name))?;
         if let Some(golden) = vmx.as_ref().and_then(|v| v.get(golden::CLONE_OF)) {
             needed.entry(golden.to_owned()).or_default().push(&node.name);

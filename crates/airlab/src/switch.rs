@@ -12,7 +12,7 @@ use crate::nodes::{self, Live};
 use crate::registry::Registry;
 use crate::run::Run;
 use crate::secrets::Secrets;
-use crate::{AirlabError, Context, Facts, Failure, clocks, conditions, kubeconfig, power};
+use crate::{AirlabError, Context, Facts, Failure, clocks, conditions, hosts, kubeconfig, power};
 
 /// The end of `up` or `down`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,8 +27,8 @@ pub struct Switched {
     pub seconds: u64,
 }
 
-/// Switches a lab off: agents side by side, then the other servers, the first server, the registry, the network. What is off
-/// is left alone. Disks, keys and the registry's store stay.
+/// Switches a lab off: agents side by side, then the other servers, the first server, the registry, the network. What is off,
+/// and an existing host, is left alone. Disks, keys and the registry's store stay.
 pub async fn down(context: &Context, sink: &dyn Sink) -> Result<Switched, Failure> {
     let start = Instant::now();
     let (lab, files) = (&context.lab, &context.files);
@@ -89,6 +89,9 @@ pub async fn up(context: &Context, facts: &Facts, sink: &dyn Sink) -> Result<Swi
     })
     .await?;
     let on = async |node: &Node| {
+        if node.host.is_some() {
+            return Ok(Live { node: node.clone(), ssh: hosts::connect(&secrets, node).await? });
+        }
         let vmx = files.vmx(&node.name);
         if !vmx.exists() {
             return Err(AirlabError::NoMachine { node: node.name.clone(), vmx }.into());

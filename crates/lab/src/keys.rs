@@ -34,7 +34,21 @@ pub(crate) const ARTIFACTS: &[&str] = &[
 pub(crate) const IMAGES: &[&str] = &["profile"];
 pub(crate) const VERSIONS: &[&str] = &["ubuntu", "k3s"];
 pub(crate) const KUBESPHERE: &[&str] = &["enabled", "chart", "profile", "museum"];
-pub(crate) const NODE: &[&str] = &["name", "role", "address", "cpus", "memory_mib", "mac", "labels", "taints"];
+pub(crate) const NODE: &[&str] = &[
+    "name",
+    "role",
+    "address",
+    "cpus",
+    "memory_mib",
+    "mac",
+    "labels",
+    "taints",
+    "machine",
+    "port",
+    "user",
+    "host_key",
+    "key",
+];
 
 /// Keys of a .vmx that airlab writes itself, in lower case; one with a dot or star at its end stands for all that begin so.
 const OWN_VMX: &[&str] = &[

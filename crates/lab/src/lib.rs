@@ -6,6 +6,7 @@
 mod cidr;
 mod edit;
 mod flaw;
+mod host;
 mod keys;
 mod layout;
 mod model;
@@ -15,6 +16,7 @@ mod sample;
 pub use cidr::Cidr;
 pub use edit::{NewNode, with_node, without_node};
 pub use flaw::{Flaw, FlawKind, LabError, PROBLEMS};
+pub use host::{SshHost, ed25519};
 pub use keys::own_vmx_key;
 pub use layout::Layout;
 pub use model::{

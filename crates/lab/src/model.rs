@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::Cidr;
+use crate::{Cidr, SshHost};
 
 /// A whole, valid lab.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,6 +55,16 @@ impl Lab {
     /// All servers, in the order of the file.
     pub fn servers(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|n| n.role == Role::Server)
+    }
+
+    /// The nodes whose machines airlab makes.
+    pub fn machines(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|n| n.host.is_none())
+    }
+
+    /// The nodes that are existing hosts.
+    pub fn hosts(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|n| n.host.is_some())
     }
 
     /// The node of this name.
@@ -298,9 +308,17 @@ pub struct Node {
     pub labels: Vec<String>,
     /// Kubernetes taints, `key=value:Effect`.
     pub taints: Vec<String>,
+    /// How it is reached, where it is an existing host. Processors, memory and MAC address mean nothing then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<SshHost>,
 }
 
 impl Node {
+    /// TCP port of its SSH server.
+    pub fn ssh_port(&self) -> u16 {
+        self.host.as_ref().map_or(22, |host| host.port)
+    }
+
     /// Where its API is, if it is a server: `https://192.168.6.10:6443`.
     pub fn api(&self) -> String {
         format!("https://{}:6443", self.address)

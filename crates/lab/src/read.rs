@@ -1,5 +1,6 @@
 //! From TOML text to a [`Lab`], collecting every mistake on the way.
 
+mod host;
 mod registry;
 
 use std::collections::{BTreeMap, HashMap};
@@ -446,7 +447,11 @@ impl Reader<'_> {
                 self.flaw(span(what), FlawKind::Twice { what, value });
             }
         }
-        if let Some(address) = address.filter(|a| !cidr.usable(*a)) {
+        let there = Self::is_host(section);
+        let host = self.host(section);
+        // an existing host may be anywhere, but not in the place of another
+        let misplaced = |a: &Ipv4Addr| !cidr.usable(*a) && (!there || cidr.contains(*a));
+        if let Some(address) = address.filter(misplaced) {
             let node = name.clone().unwrap_or_default();
             let kind = FlawKind::AddressOutside { node, address: address.to_string(), network: cidr.to_string() };
             self.flaw(span("address"), kind);
@@ -471,6 +476,7 @@ impl Reader<'_> {
             mac: mac.unwrap_or_else(|| Node::mac_for(address)),
             labels,
             taints,
+            host,
         })
     }
 }

@@ -11,7 +11,11 @@ fn parse(text: &str) -> Result<Lab, LabError> {
 }
 
 fn complaints(text: &str) -> String {
-    let error = parse(text).expect_err("a text with mistakes");
+    complaints_of(parse(text))
+}
+
+fn complaints_of(read: Result<Lab, LabError>) -> String {
+    let error = read.expect_err("a text with mistakes");
     let mut lines = vec![format!("{} {error}", error.id())];
     lines.extend(error.also().iter().map(|p| format!("{} {p}", p.id())));
     lines.join("\n")
@@ -101,6 +105,26 @@ fn further_vmx_keys_are_those_of_nobody() {
 fn a_cluster_needs_an_odd_number_of_servers() {
     let text = lab::DEMO.replacen("role = \"agent\"", "role = \"server\"", 1);
     assert!(complaints(&text).starts_with("AL-LAB-008"));
+}
+
+#[test]
+fn an_existing_host_is_a_node_with_a_pinned_key() {
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGP7PlGqZVjFzLUnH1sZ7mKGOMbAqjXkrxJZbMcUwQH3";
+    let with = |node: &str| parse(&format!("{}\n[[node]]\nname = \"box\"\nmachine = \"ssh\"\n{node}\n", lab::DEMO));
+    let lab =
+        with(&format!("address = \"10.1.2.3\"\nport = 2222\nuser = \"ops\"\nhost_key = \"{KEY} root@box\"")).unwrap();
+    assert_eq!(lab.machines().count(), 3);
+    let host = lab.hosts().next().and_then(|n| n.host.clone()).unwrap();
+    assert_eq!((host.port, host.user.as_str(), host.host_key.as_str(), host.key), (2222, "ops", KEY, None));
+    let wrong = [
+        "address = \"10.1.2.3\"".to_owned(),
+        "address = \"10.1.2.3\"\nhost_key = \"SHA256:abc\"".to_owned(),
+        format!("address = \"192.168.6.1\"\nhost_key = \"{KEY}\""),
+        format!("address = \"192.168.6.10\"\nhost_key = \"{KEY}\"\nmemory_mib = 1024\nuser = \"-x\""),
+    ];
+    let made = complaints(&lab::DEMO.replacen("[[node]]", "[[node]]\nhost_key = \"x\"\nmachine = \"lxc\"", 1));
+    let said: Vec<String> = wrong.iter().map(|node| complaints_of(with(node))).chain([made]).collect();
+    insta::assert_snapshot!(said.join("\n\n"));
 }
 
 proptest! {

@@ -23,8 +23,8 @@ pub(super) fn check(ui: &Ui, context: &Context) -> Result<(), Failure> {
 fn spec(context: &Context) -> Spec {
     let lab = &context.lab;
     let ours = lab.vm.provider == Provider::Qvmrun;
-    let nodes = lab.nodes.len() as u64;
-    let memory: u64 = lab.nodes.iter().map(|n| u64::from(n.memory_mib)).sum();
+    let nodes = lab.machines().count() as u64;
+    let memory: u64 = lab.machines().map(|n| u64::from(n.memory_mib)).sum();
     let mut spec = Spec { root: ours, memory: memory << 20, ..Spec::default() };
     // A lab that is up already has its memory and its disks.
     if context.seen().is_none() {

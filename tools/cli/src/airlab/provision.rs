@@ -226,9 +226,15 @@ fn confirm(ui: &Ui, context: &Context, yes: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let name = &context.lab.name;
+    let names =
+        |nodes: &mut dyn Iterator<Item = &lab::Node>| nodes.map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ");
+    let hosts = match names(&mut context.lab.hosts()) {
+        hosts if hosts.is_empty() => hosts,
+        hosts => format!(", takes k3s off the existing hosts {hosts}"),
+    };
     ui.show(&format!(
-        "This removes the nodes {} with their disks, and the lab's keys.\nType the lab's name ({name}) to go on: ",
-        context.lab.nodes.iter().map(|n| n.name.as_str()).collect::<Vec<_>>().join(", ")
+        "This removes the nodes {} with their disks{hosts}, and the lab's keys.\nType the lab's name ({name}) to go on: ",
+        names(&mut context.lab.machines())
     ));
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line).map_err(|e| Failure::system("reading the answer", e))?;

@@ -1,0 +1,182 @@
+//! A host that is there already becomes a node, and is left as it was. It is a system container that qvmrun runs; once it
+//! has a user, a key and a port of its own, airlab hears of it only by the lab file's `machine = "ssh"`.
+
+use std::fs;
+use std::time::Duration;
+
+use machine::Cmd;
+
+use crate::product::Ready;
+use crate::proof::{Fail, Proof, ensure, fail, tail};
+use crate::report::Report;
+use crate::world::World;
+use crate::{life, trouble};
+
+const LAB: &str = include_str!("../labs/existing.toml");
+const ADDRESS: &str = "10.79.0.31";
+const MACHINE: &str = "cpus = 1\nmemory_mib = 1024";
+/// Somebody's login, a second port, and nothing of airlab's.
+const SOMEBODYS: &str = "set -e
+useradd --create-home --shell /bin/bash ops
+cd ~ops
+install -d -m 700 -o ops .ssh
+cat > .ssh/authorized_keys
+chown ops .ssh/authorized_keys
+echo 'ops ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/ops
+printf 'Port 22\\nPort 2222\\n' > /etc/ssh/sshd_config.d/00-ports.conf
+systemctl disable --quiet --now sync-time.timer sync-time.service
+rm -rf /etc/systemd/system/sync-time* /usr/local/sbin/sync-time /etc/airlab /usr/local/share/ca-certificates/airlab-*
+update-ca-certificates --fresh > /dev/null 2>&1
+systemctl daemon-reload
+systemctl restart ssh";
+/// Everything that a node gets lies below these.
+const LOOK: &str = "find /etc /usr/local /var/lib/rancher /var/lib/cni /var/lib/kubelet -xdev -type f 2> /dev/null |
+  grep -v -e /etc/ssl/certs/ca-certificates.crt -e /etc/resolv.conf | sort | xargs -d '\\n' sha256sum";
+
+struct Host {
+    world: World,
+    host_key: String,
+}
+
+pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
+    let minutes = Duration::from_secs(600);
+    let world = World::new("mixed", Some(&LAB.replace("NODE", MACHINE)))?;
+    let mut seen = None;
+    report.check("existing/somebodys-host", minutes, &world, || {
+        let run = world.watch(&world.airlab("provision", &["--yes", "--until", "install"]), "machines")?;
+        run.succeeded()?;
+        let host_key = somebodys(&world)?;
+        let before = root(&world, LOOK)?;
+        let text = format!("a user, a port, {host_key}, {} files", before.lines().count());
+        seen = Some((host_key, before));
+        Ok(text)
+    });
+    let Some((host_key, before)) = seen else { return life::destroy(&world).map(drop) };
+    let host = Host { world, host_key };
+    host.lab(&host.host_key)?;
+    let world = &host.world;
+    report.check("existing/the-plan-makes-no-machine-for-it", minutes, world, || host.plan());
+    report.check("existing/another-host-key-changes-nothing", minutes, world, || host.other_key(&before));
+    report.check("existing/a-host-that-cannot-be-a-node-is-named", minutes, world, || host.unfit(&before));
+    let mut ready = None;
+    report.check("existing/joins", minutes, world, || {
+        let run = world.provision("joins")?;
+        run.succeeded()?;
+        let answer: Ready = run.json()?;
+        let names: Vec<&str> = answer.nodes.iter().filter(|n| n.ready).map(|n| n.name.as_str()).collect();
+        ensure!(names == ["master", "box"], "Ready are {names:?}");
+        let text = format!("{} Ready; {} changes", names.join(", "), answer.changed);
+        ready = Some(answer);
+        Ok(text)
+    });
+    if let Some(ready) = &ready {
+        report.check("existing/again-changes-nothing", minutes, world, || {
+            let run = world.provision("again")?;
+            run.succeeded()?;
+            let again: Ready = run.json()?;
+            ensure!(again.changed == 0, "changed {:?}", again.changes);
+            Ok(format!("0 changes in {:.0} s", run.took.as_secs_f32()))
+        });
+        report.check("existing/status", minutes, world, || trouble::healthy(world, ready));
+        report.check("existing/ssh", minutes, world, || {
+            let who = world.on("box", &["id", "-un"])?.text();
+            ensure!(who == "ops", "logged in as {who}");
+            Ok("airlab ssh logs in as the host's own user".into())
+        });
+        report.check("existing/removed-and-left-as-it-was", minutes, world, || host.removed(&before));
+    }
+    fs::write(world.scratch("lab.toml"), LAB.replace("NODE", MACHINE))?;
+    report.check("existing/destroy", Duration::from_secs(240), world, || life::destroy(world));
+    Ok(())
+}
+
+/// Makes the machine somebody's; gives back its public host key.
+fn somebodys(world: &World) -> Result<String, Fail> {
+    let key = world.scratch("ops");
+    let keygen = Cmd::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "ops", "-f"]).arg(&key);
+    world.ok(keygen)?;
+    let public = fs::read(key.with_extension("pub"))?;
+    world.ok(world.airlab("ssh", &["box", "--", "sudo", "sh", "-c", SOMEBODYS]).stdin(public))?;
+    let line = world.root_on("box", "cat /etc/ssh/ssh_host_ed25519_key.pub")?.text();
+    let words: Vec<&str> = line.split(' ').take(2).collect();
+    let known = format!("[{ADDRESS}]:2222 {}\n", words.join(" "));
+    fs::write(world.scratch("ops_known_hosts"), known)?;
+    Ok(words.join(" "))
+}
+
+/// Runs a line as root on it, past the product: with the host's own `ssh` and the user's key.
+fn root(world: &World, line: &str) -> Result<String, Fail> {
+    let at = |name: &str| world.scratch(name).display().to_string();
+    let known = format!("UserKnownHostsFile={}", at("ops_known_hosts"));
+    let (key, target) = (at("ops"), format!("ops@{ADDRESS}"));
+    let line = format!("sudo sh -c '{}'", line.replace('\'', "'\\''"));
+    let words = ["-F", "none", "-i", &key, "-o", &known, "-o", "StrictHostKeyChecking=yes", "-o", "LogLevel=ERROR"];
+    let ssh = [&["--", "ssh"], &words[..], &["-p", "2222", &target, &line]].concat();
+    Ok(world.ok(world.airlab("run", &ssh))?.text())
+}
+
+impl Host {
+    /// Writes the lab file in which it is an existing host with this key.
+    fn lab(&self, host_key: &str) -> Result<(), Fail> {
+        let key = self.world.scratch("ops").display().to_string();
+        let node =
+            format!("machine = \"ssh\"\nport = 2222\nuser = \"ops\"\nhost_key = \"{host_key}\"\nkey = \"{key}\"");
+        Ok(fs::write(self.world.scratch("lab.toml"), LAB.replace("NODE", &node))?)
+    }
+
+    fn same(&self, before: &str) -> Result<usize, Fail> {
+        let after = root(&self.world, LOOK)?;
+        let (old, new): (Vec<&str>, Vec<&str>) = (before.lines().collect(), after.lines().collect());
+        let differ = new.iter().filter(|l| !old.contains(l)).chain(old.iter().filter(|l| !new.contains(l)));
+        let differ: Vec<&str> = differ.map(|l| l.split("  ").last().unwrap_or_default()).collect();
+        ensure!(differ.is_empty(), "not as before: {}", differ.join(", "));
+        ensure!(new.len() > 100, "only {} files: looked at the wrong place", new.len());
+        Ok(new.len())
+    }
+
+    fn plan(&self) -> Proof {
+        let text = self.world.ok(self.world.airlab("provision", &["--plan"]))?.text();
+        let made = text.lines().find(|l| l.contains("box.vmx") || l.contains("box/"));
+        ensure!(made.is_none(), "the plan makes a machine: {made:?}");
+        let said = text.lines().find(|l| l.contains("ops@") && l.contains("no machine is made"));
+        let Some(said) = said else { fail!("the plan does not speak of it: {}", tail(&text, 30)) };
+        Ok(said.trim().to_owned())
+    }
+
+    /// A provision that must fail with this id and leave the host as it is.
+    fn refused(&self, id: &str, before: &str) -> Result<String, Fail> {
+        let out = self.world.run(self.world.airlab("provision", &["--yes"]))?;
+        let said = out.error_text();
+        ensure!(out.code != 0 && said.contains(id), "code {}: {}", out.code, tail(&said, 5));
+        let files = self.same(before)?;
+        Ok(format!("{id}, {files} files as before"))
+    }
+
+    fn other_key(&self, before: &str) -> Proof {
+        let other = self.world.scratch("other");
+        self.world.ok(Cmd::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&other))?;
+        self.lab(fs::read_to_string(other.with_extension("pub"))?.trim())?;
+        let said = self.refused("AL-SSH-002", before);
+        self.lab(&self.host_key)?;
+        said
+    }
+
+    fn unfit(&self, before: &str) -> Proof {
+        let route = root(&self.world, "ip route show default")?;
+        root(&self.world, "ip route del default")?;
+        let said = self.refused("AL-RUN-030", before);
+        root(&self.world, &format!("ip route add {route}"))?;
+        said
+    }
+
+    fn removed(&self, before: &str) -> Proof {
+        let remove = self.world.cmd(self.world.program("airlab")).args(["node", "remove", "box", "--lab"]);
+        self.world.ok(remove.arg(self.world.scratch("lab.toml")))?;
+        let file = fs::read_to_string(self.world.scratch("lab.toml"))?;
+        ensure!(!file.contains("name = \"box\""), "still in the lab file");
+        let running =
+            root(&self.world, "systemctl is-active k3s-agent.service sync-time.timer; pgrep -c kubelet; true")?;
+        ensure!(!running.lines().any(|l| l == "active"), "still running: {running}");
+        Ok(format!("{} files as before the first run", self.same(before)?))
+    }
+}
