@@ -4,10 +4,16 @@ use timesync::{Mending, Offset, Situation, State, Whose, mend};
 
 use crate::world::World;
 
+/// Within a second: on a busy machine the programs of the script start late.
 #[track_caller]
 fn near(offset: Option<Offset>, want: i64) {
+    within(offset, want, 1000);
+}
+
+#[track_caller]
+fn within(offset: Option<Offset>, want: i64, limit: i64) {
     let got = offset.unwrap().0;
-    assert!((got - want).abs() < 300, "{got} is not near {want}");
+    assert!((got - want).abs() < limit, "{got} is not near {want}");
 }
 
 #[test]
@@ -16,7 +22,7 @@ fn a_clock_an_hour_ahead_is_set() {
     let out = world.sync(&[]);
     assert_eq!(out.code, 0, "{}", out.error_text());
     assert!(out.text().contains("clock set"), "{}", out.text());
-    assert!(world.get("offset").trim().parse::<i64>().unwrap().abs() < 300, "{}", world.get("offset"));
+    assert!(world.get("offset").trim().parse::<i64>().unwrap().abs() < 1000, "{}", world.get("offset"));
     assert_eq!((world.clock().state, world.clock().clock), (State::Ok, Whose::Own));
     near(world.clock().offset, 0);
 }
@@ -49,7 +55,7 @@ fn a_clock_that_is_the_hosts_is_measured_and_not_touched() {
     assert_eq!(out.code, 0);
     assert!(out.text().contains("clock is the host's; offset"), "{}", out.text());
     assert_eq!((world.get("sets").as_str(), world.clock().clock), ("", Whose::Host));
-    near(world.clock().offset, 900);
+    within(world.clock().offset, 900, 300);
 
     let world = World::new(60_000);
     world.set("host", "");
