@@ -52,7 +52,8 @@ pub async fn remove(context: &Context, names: &[String], how: &Removal, sink: &d
                 run.changed(format!("{}: k3s and all else of ours taken off", node.name));
             }
             let folder = files.machine(&node.name);
-            if folder.exists() {
+            // a machine of an existing host's name is not that host's to lose
+            if node.host.is_none() && folder.exists() {
                 golden::remove(&vmrun, &files.vmx(&node.name), &folder).await?;
                 run.changed(format!("{}: machine and disk deleted", node.name));
             }
