@@ -1,12 +1,17 @@
 //! The cluster as a user outside the lab's network meets it.
 
+mod certificates;
 mod conditions;
 mod datastore;
 mod nodes;
+mod outside;
 mod servers;
 mod suite;
+mod upgrade;
+mod words;
 
-pub(crate) use suite::{Asked, suite};
+pub(crate) use suite::suite;
+pub(crate) use words::Asked;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

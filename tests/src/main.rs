@@ -81,8 +81,11 @@ fn main() -> ExitCode {
         },
         ["clocks"] => machines("clocks", clocks::suite, start),
         ["cluster", rest @ ..] => match cluster::Asked::parse(rest) {
-            Some(asked) => machines("cluster", |report| cluster::suite(report, &asked), start),
-            None => usage(),
+            Ok(asked) => machines("cluster", |report| cluster::suite(report, &asked), start),
+            Err(why) => {
+                say(&format!("e2e cluster: {why}"));
+                usage()
+            }
         },
         ["clone", "--machines"] => machines("clone", clone::machines, start),
         [suite] if SUITES.contains(suite) || *suite == "host" => end(&[suite], &kill::Asked::default(), start),
@@ -94,7 +97,7 @@ fn usage() -> ExitCode {
     say(
         "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|existing|cluster|faults|kubesphere|all, \
          or e2e boot [--full | --efi | --installed PART...], \
-         or e2e clone --machines, or e2e cluster [--k3s FILE --airgap FILE], or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]",
+         or e2e clone --machines, or e2e cluster [--k3s FILE --airgap FILE [--next-k3s FILE --next-airgap FILE]], or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]",
     );
     ExitCode::from(2)
 }

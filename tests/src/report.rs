@@ -11,6 +11,7 @@ use crate::world::World;
 #[derive(Default)]
 pub(crate) struct Report {
     passed: Vec<String>,
+    not_shown: usize,
     failed: Vec<String>,
     evidence: Option<String>,
 }
@@ -20,6 +21,9 @@ pub(crate) fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
+
+/// How evidence begins that says why this machine cannot show the matter.
+pub(crate) const NOT_SHOWN: &str = "not shown here: ";
 
 const SIGN_OF_LIFE: Duration = Duration::from_secs(9);
 
@@ -55,6 +59,11 @@ impl Report {
         let took = start.elapsed();
         let late = (took > deadline).then(|| Fail(format!("took {took:.1?}, deadline {deadline:.0?}")));
         match proof.and_then(|text| late.map_or(Ok(text), Err)) {
+            Ok(text) if text.starts_with(NOT_SHOWN) => {
+                say(&format!("none {name}  ({text})  {:.1}s", took.as_secs_f32()));
+                self.not_shown += 1;
+                true
+            }
             Ok(text) => {
                 let engine = self.evidence.as_ref().map(|e| format!("; by {e}")).unwrap_or_default();
                 say(&format!("ok   {name}  (evidence: {text}{engine})  {:.1}s", took.as_secs_f32()));
@@ -74,7 +83,9 @@ impl Report {
         for name in &self.failed {
             say(&format!("failed: {name}"));
         }
-        say(&format!("{} passed, {} failed, {:.0} s", self.passed.len(), self.failed.len(), took.as_secs_f32()));
+        let not_shown = if self.not_shown > 0 { format!(", {} not shown here", self.not_shown) } else { String::new() };
+        let (passed, failed) = (self.passed.len(), self.failed.len());
+        say(&format!("{passed} passed, {failed} failed{not_shown}, {:.0} s", took.as_secs_f32()));
         self.failed.is_empty() && !self.passed.is_empty()
     }
 }

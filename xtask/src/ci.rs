@@ -16,7 +16,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("clone", 4, 15),
     ("desktop", 2, 10),
     ("bundle", 2, 8),
-    ("cluster", 5, 25),
+    ("cluster", 8, 25),
     ("registry", 1, 8),
     ("kill", 4, 12),
     ("kubesphere", 5, 15),

@@ -57,7 +57,8 @@ pub(crate) fn run(words: &[String]) -> Ended {
     if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
         full_machines::ensure(true)?;
     }
-    let packages = PROGRAMS.iter().chain(&["timesync-cli", "kubesphere-cli", "e2e"]).flat_map(|p| ["-p", p]);
+    let tools = ["timesync-cli", "kubesphere-cli", "k3s-bootstrap-cli", "e2e"];
+    let packages = PROGRAMS.iter().chain(&tools).flat_map(|p| ["-p", p]);
     let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);
     let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
     if built != 0 {

@@ -160,8 +160,8 @@ impl Sources {
         .into())
     }
 
-    /// Checks that every file is there and hashes to what it must, and that the installer can be read as one; says
-    /// which one does not. Files whose hash is among `verdicts` and that did not change since are not read again.
+    /// Checks that every file is there and hashes to what it must, and that each can be what it shall be; says which
+    /// one does not. Files whose hash is among `verdicts` and that did not change since are not read again.
     pub fn check(&mut self, verdicts: &mut Verdicts) -> Result<(), Failure> {
         let files = [("installer", &mut self.iso), ("k3s", &mut self.k3s), ("air-gap images", &mut self.airgap)];
         for (name, source) in files {
@@ -175,6 +175,7 @@ impl Sources {
             source.sha256 = Some(found.sha256().to_owned());
         }
         seed_iso::inspect(&self.iso.path)?;
+        artifacts::check_form("k3s", "k3s", &self.k3s.path)?;
         artifacts::Packing::of("air-gap images", &self.airgap.path)?;
         for (_, path) in &self.images {
             std::fs::metadata(path).map_err(|source| AirlabError::File {

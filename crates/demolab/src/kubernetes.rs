@@ -23,9 +23,22 @@ const GO: &[(&str, &str)] = skin!(
     "authority.go" "balancer.go" "bootstrap.go" "checkconfig.go" "child.go" "cluster.go" "containerd.go"
     "datastore.go" "encryption.go" "helm.go" "helmjob.go" "helmvalues.go" "images.go" "join.go" "kubelet.go"
     "leases.go" "life.go" "main.go" "manifests.go" "network.go" "node.go" "nodepassword.go" "options.go" "packaged.go"
-    "programs.go" "registries.go" "reset.go" "roles.go" "server.go" "settings.go" "snapshot.go" "supervisor.go"
+    "programs.go" "registries.go" "reset.go" "roles.go" "rotate.go" "server.go" "settings.go" "snapshot.go" "supervisor.go"
     "token.go"
 );
+
+/// A program of the same source that calls itself by these versions.
+struct Release {
+    part: &'static str,
+    /// The release of k3s whose place it takes.
+    stands_for: &'static str,
+    /// What its Kubernetes says it is.
+    kubernetes: &'static str,
+}
+
+const USUAL: Release = Release { part: PROGRAM, stands_for: "v1.33.4-rc1+k3s1", kubernetes: "v1.20.2" };
+/// The one to upgrade to. Its Kubernetes is the same source and says which build it is.
+const NEXT: Release = Release { part: "k3s-next", stands_for: "v1.33.5-rc1+k3s1", kubernetes: "v1.20.2+airlab-next" };
 
 /// The hash of what the prepared source tree is made of.
 fn tree_hash() -> String {
@@ -33,15 +46,24 @@ fn tree_hash() -> String {
 }
 
 /// The hash of what the program is made of.
-fn program_hash(skin: &[(&str, &str)]) -> String {
+fn program_hash(release: &Release, skin: &[(&str, &str)]) -> String {
     let tree = tree_hash();
     let skin = skin.iter().flat_map(|(name, text)| [*name, *text]);
-    cache::hash([PROGRAM_SCRIPT, tree.as_str()].into_iter().chain(skin))
+    cache::hash([PROGRAM_SCRIPT, release.stands_for, release.kubernetes, tree.as_str()].into_iter().chain(skin))
 }
 
 /// The program `k3s`, from the cache or built: the first time in minutes, after a change of the skin in seconds.
 pub fn kubernetes(cache: &Path, sink: &dyn Sink) -> Result<PathBuf> {
-    let dir = cache::part(cache, PROGRAM, &program_hash(GO), sink, |dir| {
+    program(cache, &USUAL, sink)
+}
+
+/// Another program than [`kubernetes`] gives, of the same source, to upgrade a lab to: it says another version.
+pub fn next_kubernetes(cache: &Path, sink: &dyn Sink) -> Result<PathBuf> {
+    program(cache, &NEXT, sink)
+}
+
+fn program(cache: &Path, release: &Release, sink: &dyn Sink) -> Result<PathBuf> {
+    let dir = cache::part(cache, release.part, &program_hash(release, GO), sink, |dir| {
         let tree = tree(cache, sink)?;
         let overlay = dir.join("overlay.json");
         fs::write(&overlay, skin(&dir.join("src"), &tree)?).map_err(Error::cache(&overlay))?;
@@ -50,6 +72,8 @@ pub fn kubernetes(cache: &Path, sink: &dyn Sink) -> Result<PathBuf> {
             .env("SOURCE", &tree)
             .env("OVERLAY", &overlay)
             .env("GOCACHE", cache.join("go-build"))
+            .env("RELEASE", release.stands_for)
+            .env("VERSION", release.kubernetes)
             .run(sink)
     })?;
     Ok(dir.join(PROGRAM))
@@ -99,9 +123,11 @@ mod tests {
     #[test]
     fn a_changed_skin_is_another_program_of_the_same_tree() {
         let skin = [("main.go", "package main")];
-        assert_ne!(program_hash(&skin), program_hash(&[("main.go", "package main // changed")]));
-        assert_ne!(program_hash(&skin), program_hash(&[("other.go", "package main")]));
-        assert_eq!(program_hash(&skin), program_hash(&skin));
+        let hash = |skin: &[(&str, &str)]| program_hash(&USUAL, skin);
+        assert_ne!(hash(&skin), hash(&[("main.go", "package main // changed")]));
+        assert_ne!(hash(&skin), hash(&[("other.go", "package main")]));
+        assert_eq!(hash(&skin), hash(&skin));
+        assert_ne!(hash(&skin), program_hash(&NEXT, &skin));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub use error::Error;
 pub use helm::{HELM, HELM_WHEEL, helm_image};
 pub use images::{DNS, Images, PAGE, PAUSE, images};
 pub use installer::{installer, installer_iso};
-pub use kubernetes::kubernetes;
+pub use kubernetes::{kubernetes, next_kubernetes};
 pub use kubernetes_source::kubernetes_source;
 pub use kubesphere::{KUBESPHERE, KUBESPHERE_HOOK, kubesphere_images};
 pub use node_image::{NodeImage, node_image};

@@ -24,6 +24,8 @@ pub struct Report {
 
 /// A restarting service is given up after this many restarts since we started it.
 const RESTARTS: u32 = 5;
+/// One that ran until we restarted it with other files is given up sooner.
+const RESTARTS_OF_ONE_THAT_RAN: u32 = 2;
 
 /// Makes this machine a running server. Blocks until systemd calls the unit active, which for k3s means that its API
 /// answers.
@@ -80,7 +82,7 @@ async fn fetch(exec: &dyn Exec, node: &Node) -> Result<Vec<String>, K3sError> {
     Ok(out.text().lines().filter_map(|line| line.strip_prefix("fetched ")).map(str::to_owned).collect())
 }
 
-async fn start_service(
+pub(crate) async fn start_service(
     exec: &dyn Exec,
     node: &Node,
     unit: Unit,
@@ -95,7 +97,9 @@ async fn start_service(
     };
     if verb.is_some() || !before.enabled {
         preflight(exec, node).await?;
+        // systemd does not forget restarts of a unit that was stopped while it waited for the next one
         const START: &str = "systemctl daemon-reload && systemctl enable --quiet \"$1\" && \
+                             { systemctl reset-failed \"$1\" 2> /dev/null || :; } && \
                              { [ -z \"$2\" ] || systemctl --no-block \"$2\" \"$1\"; }";
         let cmd = Cmd::new("sh").args(["-c", START, "sh", unit.name(), verb.unwrap_or("")]).as_root();
         match exec.run_ok(&cmd).await {
@@ -108,11 +112,13 @@ async fn start_service(
         return Ok(!before.enabled);
     }
     let restarts = if verb.is_some() { 0 } else { before.restarts };
+    let most =
+        restarts + if verb == Some("restart") && before.is_active() { RESTARTS_OF_ONE_THAT_RAN } else { RESTARTS };
     let wait = Wait::new(format!("{} on {}", unit.name(), node.name), node.deadline).every(Duration::from_secs(1));
     let seen = wait_for(wait, sink, || async {
         match Service::look(exec, unit, &[]).await {
             Ok(now) if now.is_active() => Ok(Ok(())),
-            Ok(now) if now.active == "failed" || now.restarts >= restarts + RESTARTS => Ok(Err(now)),
+            Ok(now) if now.active == "failed" || now.restarts >= most => Ok(Err(now)),
             Ok(now) => Err(format!("{}: {}", now.active, now.journal)),
             Err(e) => Err(chain(&e)),
         }

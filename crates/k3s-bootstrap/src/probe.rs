@@ -21,18 +21,20 @@ const LEFT_BEHIND: i64 = 600;
 /// The first process of a container hears SIGTERM only where it traps it; else a node that goes down waits 90 s for it.
 const SERVE: &str =
     "trap 'kill $!; exit 0' TERM; echo \"$HOSTNAME\" > /tmp/index.html; httpd -f -p 8099 -h /tmp & wait";
-/// Arguments are `NODE=URL`. Not every busybox has a `wget -T` that works, so a clock of its own ends each.
+/// Arguments are `NODE=URL`, all asked at once. Not every busybox has a `wget -T` that works, so a clock of its own ends each.
 const REACH: &str = "exec 2> /dev/null
-code=0
-for peer; do
-  wget -q -O /dev/null \"${peer#*=}\" & get=$!
+ask() {
+  wget -q -O /dev/null \"${1#*=}\" & get=$!
   { sleep 5; kill $get; } &
-  wait $get || { echo \"nothing from ${peer%%=*}\"; code=1; }
-done
+  wait $get || { echo \"nothing from ${1%%=*}\"; return 1; }
+}
+asked= code=0
+for peer; do ask \"$peer\" & asked=\"$asked $!\"; done
+for pid in $asked; do wait \"$pid\" || code=1; done
 exit $code";
 const NAME: &str = "kubernetes.default.svc.cluster.local";
 
-/// One answer a node for each question; empty where it could not be asked.
+/// One answer a node for each question, also for a node that could not be asked.
 pub(crate) struct Answers {
     pub(crate) images: Vec<Result<(), String>>,
     pub(crate) dns: Vec<Result<(), String>>,
@@ -163,6 +165,8 @@ impl<'a> Run<'a> {
         }
         let asked = self.until("ask", pages.len(), round, ended).await?;
         let of = |name: &str| {
+            let silent = nodes.iter().filter(|node| !asked.contains_key(**node));
+            let silent = silent.map(|node| Err(format!("{node} was not asked: no pod of ours runs there")));
             asked
                 .iter()
                 .map(|(node, ends)| match ends {
@@ -172,6 +176,7 @@ impl<'a> Run<'a> {
                         Err(said) => Err(format!("from {node}: {said}")),
                     }),
                 })
+                .chain(silent)
                 .collect()
         };
         let (dns, traffic) = (of("dns"), of("traffic"));

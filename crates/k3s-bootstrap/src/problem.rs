@@ -17,6 +17,8 @@ pub const PROBLEMS: &[&str] = &[
     "AL-K3S-010",
     "AL-K3S-011",
     "AL-K3S-012",
+    "AL-K3S-013",
+    "AL-K3S-014",
 ];
 
 /// An operation on a node or the cluster failed.
@@ -129,6 +131,28 @@ pub enum K3sError {
         /// The last line of what k3s said.
         last: String,
     },
+    /// A node was not healthy with another k3s and has its old one again.
+    #[error("{node}: not upgraded; it runs {version} again")]
+    Reverted {
+        /// The node.
+        node: String,
+        /// The version of its kubelet, as before.
+        version: String,
+        /// What was not healthy.
+        #[source]
+        why: Box<K3sError>,
+    },
+    /// A node was healthy neither with another k3s nor with its old one.
+    #[error("{node}: not upgraded, and its old k3s does not come back: {again}")]
+    NotReverted {
+        /// The node.
+        node: String,
+        /// What keeps the old one from coming back.
+        again: String,
+        /// What was not healthy with the new one.
+        #[source]
+        why: Box<K3sError>,
+    },
 }
 
 impl Problem for K3sError {
@@ -148,6 +172,8 @@ impl Problem for K3sError {
             Self::Snapshot { .. } => "AL-K3S-010",
             Self::NoSnapshot { .. } => "AL-K3S-011",
             Self::Certificates { .. } => "AL-K3S-012",
+            Self::Reverted { .. } => "AL-K3S-013",
+            Self::NotReverted { .. } => "AL-K3S-014",
         }
     }
 
@@ -169,6 +195,12 @@ impl Problem for K3sError {
                 vec![("node", node.clone()), ("last", last.clone())]
             }
             Self::NoSnapshot { name, known } => vec![("name", name.clone()), ("known", known.clone())],
+            Self::Reverted { node, version, why } => {
+                vec![("node", node.clone()), ("version", version.clone()), ("reason", chain(why.as_ref()))]
+            }
+            Self::NotReverted { node, again, why } => {
+                vec![("node", node.clone()), ("again", again.clone()), ("reason", chain(why.as_ref()))]
+            }
             Self::Kubeconfig { source } => vec![("reason", chain(source.as_ref()))],
             Self::Api { url, doing, source } => {
                 vec![("url", url.clone()), ("doing", (*doing).to_owned()), ("reason", chain(source))]

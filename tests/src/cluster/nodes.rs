@@ -1,4 +1,4 @@
-//! A worker comes, is drained, goes, and comes back with a new disk.
+//! A worker comes, is drained, and goes.
 
 use std::time::Duration;
 
@@ -10,14 +10,19 @@ use crate::report::Report;
 
 use super::suite::{Trio, whole};
 
-pub(crate) fn checks(report: &mut Report, trio: &Trio) {
-    let (minutes, world) = (Duration::from_secs(600), &trio.world);
-    let added = report.check("cluster/a-worker-is-added", minutes, world, || add(trio));
-    if added {
-        report.check("cluster/a-drain-respects-its-budget", minutes, world, || drain(trio));
-        report.check("cluster/a-worker-is-removed", minutes, world, || remove(trio));
-    }
-    report.check("cluster/a-wiped-worker-rejoins", minutes, world, || rebuild(trio));
+const MINUTES: Duration = Duration::from_secs(600);
+
+/// Whether the worker came.
+pub(crate) fn added(report: &mut Report, trio: &Trio) -> bool {
+    report.check("cluster/a-worker-is-added", MINUTES, &trio.world, || add(trio))
+}
+
+pub(crate) fn drained(report: &mut Report, trio: &Trio) {
+    report.check("cluster/a-drain-respects-its-budget", MINUTES, &trio.world, || drain(trio));
+}
+
+pub(crate) fn removed(report: &mut Report, trio: &Trio) {
+    report.check("cluster/a-worker-is-removed", MINUTES, &trio.world, || remove(trio));
 }
 
 fn lab_file(trio: &Trio) -> Result<String, Fail> {
@@ -26,12 +31,12 @@ fn lab_file(trio: &Trio) -> Result<String, Fail> {
 
 fn add(trio: &Trio) -> Proof {
     let before = lab_file(trio)?;
-    let words = ["node", "add", "extra", "--address", "10.78.0.22", "--cpus", "1", "--memory-mib", "1024"];
+    let words = ["node", "add", "worker", "--address", "10.78.0.21", "--cpus", "1", "--memory-mib", "1024"];
     let answer = trio.json(trio.making(&words), "add")?;
     let told = whole(&answer)?;
     let after = lab_file(trio)?;
-    ensure!(after.starts_with(&before) && after.contains("name = \"extra\""), "the lab file: {after}");
-    trio.world.until_node_is("extra", "True")?;
+    ensure!(after.starts_with(&before) && after.contains("name = \"worker\""), "the lab file: {after}");
+    trio.world.until_node_is("worker", "True")?;
     Ok(format!("{} bytes more in the lab file; {told}", after.len() - before.len()))
 }
 
@@ -39,7 +44,7 @@ fn add(trio: &Trio) -> Proof {
 fn pages(trio: &Trio) -> Result<(), Fail> {
     let labels = json!({"app": "moving"});
     let on = json!({"nodeSelectorTerms": [{"matchExpressions": [
-        {"key": "kubernetes.io/hostname", "operator": "In", "values": ["worker", "extra"]}]}]});
+        {"key": "kubernetes.io/hostname", "operator": "In", "values": ["three", "worker"]}]}]});
     let deployment = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "moving"},
         "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {
@@ -68,47 +73,36 @@ fn on(trio: &Trio, node: &str) -> Result<usize, Fail> {
 }
 
 fn drain(trio: &Trio) -> Proof {
-    pages(trio)?;
-    trio.world.kubectl(&["cordon", "worker"])?;
-    trio.world.kubectl(&["delete", "pods", "-l", "app=moving"])?;
-    trio.world.kubectl(&["uncordon", "worker"])?;
-    pages(trio)?;
-    ensure!(on(trio, "extra")? == 2, "{} pods on extra", on(trio, "extra")?);
+    trio.world.kubectl(&["cordon", "three"])?;
+    let there = pages(trio);
+    trio.world.kubectl(&["uncordon", "three"])?;
+    there?;
+    ensure!(on(trio, "worker")? == 2, "{} pods on worker", on(trio, "worker")?);
     budget(trio, "100%")?;
     let refused = trio.world.until("the budget to be kept", || {
-        let out = trio.world.run(trio.airlab(&["node", "drain", "extra", "--deadline", "8"]))?;
+        let out = trio.world.run(trio.airlab(&["node", "drain", "worker", "--deadline", "5"]))?;
         let said = out.error_text();
         ensure!(out.code != 0 && said.contains("disruption budget"), "drain ended with {}: {said}", out.code);
         Ok(said)
     })?;
-    ensure!(on(trio, "extra")? == 2, "pods went in spite of the budget");
+    ensure!(on(trio, "worker")? == 2, "pods went in spite of the budget");
     budget(trio, "50%")?;
-    let drained = trio.json(trio.airlab(&["node", "drain", "extra"]), "drain")?;
-    ensure!(on(trio, "extra")? == 0, "pods are still on extra");
+    let drained = trio.json(trio.airlab(&["node", "drain", "worker"]), "drain")?;
+    ensure!(on(trio, "worker")? == 0, "pods are still on worker");
     pages(trio)?;
+    trio.world.delete(&["deployment/moving", "poddisruptionbudget/moving"])?;
     let refused = refused.lines().find(|l| l.contains("disruption budget")).unwrap_or_default().trim().to_owned();
     Ok(format!("with every page needed: {refused}; with one spared: {}", drained["evicted"]))
 }
 
 fn remove(trio: &Trio) -> Proof {
-    let left = trio.json(trio.airlab(&["node", "remove", "extra"]), "remove")?;
+    let left = trio.json(trio.airlab(&["node", "remove", "worker"]), "remove")?;
     let known = trio.world.kubectl(&["get", "nodes", "-o", "name"])?;
-    ensure!(!known.contains("extra"), "the cluster still has {known}");
+    ensure!(!known.contains("worker"), "the cluster still has {known}");
     let secrets = trio.world.kubectl(&["-n", "kube-system", "get", "secrets", "-o", "name"])?;
-    ensure!(!secrets.contains("extra.node-password"), "its node password is still there");
+    ensure!(!secrets.contains("worker.node-password"), "its node password is still there");
     let file = lab_file(trio)?;
     ensure!(file == include_str!("../../labs/trio.toml"), "the lab file is not as before: {file}");
-    ensure!(!trio.world.lab_dir().join("nodes/extra").exists(), "its machine is still there");
-    trio.world.delete(&["deployment/moving", "poddisruptionbudget/moving"])?;
+    ensure!(!trio.world.lab_dir().join("nodes/worker").exists(), "its machine is still there");
     Ok(left[0]["changes"].to_string())
-}
-
-fn rebuild(trio: &Trio) -> Proof {
-    let mark = "/var/lib/rancher/k3s/e2e-mark";
-    trio.world.root_on("worker", &format!("touch {mark}"))?;
-    let answer = trio.json(trio.making(&["node", "rebuild", "worker", "--force"]), "rebuild")?;
-    let told = whole(&answer)?;
-    let there = trio.world.root_on("worker", &format!("[ -e {mark} ] && echo old || echo new"))?.text();
-    ensure!(there.trim() == "new", "the disk is the old one");
-    Ok(told)
 }

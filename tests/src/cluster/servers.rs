@@ -1,31 +1,24 @@
-//! Three servers: they joined in order, one dies, the API goes on, it comes back.
+//! Three servers: they joined in order, one dies, the API goes on; it and the drained worker come back with new disks.
 
 use std::time::Duration;
 
-use serde_json::json;
-
-use crate::objects::{PAGE, PORT};
 use crate::proof::{Fail, Proof, ensure, fail};
 use crate::report::Report;
 
 use super::suite::{Trio, condition, whole};
 
+/// The second server, which lives.
+const ALIVE: &str = "10.78.0.12";
+
 pub(crate) fn checks(report: &mut Report, trio: &Trio) {
     let (minutes, world) = (Duration::from_secs(600), &trio.world);
     report.check("cluster/a-server-dies-and-the-api-answers", minutes, world, || dies(trio));
-    report.check("cluster/the-dead-server-rejoins", minutes, world, || comes_back(trio));
+    report.check("cluster/wiped-server-and-worker-rejoin", minutes, world, || come_back(trio));
 }
 
 /// A server is told to start when the one before it answers.
 pub(crate) fn in_order(trio: &Trio) -> Proof {
-    let text = std::fs::read_to_string(trio.world.lab_dir().join("journal.jsonl"))?;
-    let order: Vec<String> = text
-        .lines()
-        .filter_map(|l| serde_json::from_str::<serde_json::Value>(l).ok())
-        .filter(|l| l["step"].as_str().is_some_and(|s| s.starts_with("server/")))
-        .filter(|l| l["event"] == "started" || l["event"] == "finished")
-        .map(|l| format!("{} {}", l["event"].as_str().unwrap_or(""), l["step"].as_str().unwrap_or("")))
-        .collect();
+    let order = trio.steps("server/")?;
     let wanted: Vec<String> = ["one", "two", "three"]
         .iter()
         .flat_map(|n| [format!("started server/{n}"), format!("finished server/{n}")])
@@ -42,11 +35,19 @@ fn vmrun(trio: &Trio, words: &[&str]) -> Result<(), Fail> {
     trio.world.ok(cmd).map(drop)
 }
 
+/// kubectl through this server: the first one, which the kubeconfig names, may be dead.
+fn through(trio: &Trio, address: &str, words: &[&str]) -> Proof {
+    let server = format!("https://{address}:6443");
+    let kubeconfig = trio.world.lab_dir().join("kubeconfig").display().to_string();
+    let own = ["run", "--", "kubectl", "--kubeconfig", &kubeconfig, "--server", &server, "--request-timeout=20s"];
+    Ok(trio.world.ok(trio.airlab(&own).args(words.iter().copied()))?.text())
+}
+
 /// The first server is the hardest to lose: it began the cluster, and the kubeconfig names it.
 fn dies(trio: &Trio) -> Proof {
     vmrun(trio, &["stop", "hard"])?;
     let told = trio.world.until("status to name the dead server", || {
-        let answer = trio.status()?;
+        let answer = trio.status_of(&["--quick"])?;
         let (shown, detail) = condition(&answer, "api")?;
         ensure!(
             shown == "no" && detail.contains("10.78.0.11") && !detail.contains("10.78.0.12"),
@@ -56,15 +57,8 @@ fn dies(trio: &Trio) -> Proof {
         ensure!(shown == "no" && nodes.contains("one: "), "nodes {shown}: {nodes}");
         Ok(format!("{detail}; {nodes}"))
     })?;
-    let through = |address: &str| {
-        let server = format!("https://{address}:6443");
-        let kubeconfig = trio.world.lab_dir().join("kubeconfig").display().to_string();
-        let words =
-            ["run", "--", "kubectl", "--kubeconfig", &kubeconfig, "--server", &server, "get", "--raw", "/readyz"];
-        Ok::<_, Fail>(trio.world.ok(trio.airlab(&words))?.text())
-    };
-    for address in ["10.78.0.12", "10.78.0.13"] {
-        let said = trio.world.until("an answer", || through(address))?;
+    for address in [ALIVE, "10.78.0.13"] {
+        let said = trio.world.until("an answer", || through(trio, address, &["get", "--raw", "/readyz"]))?;
         ensure!(said.trim() == "ok", "{address} says {said}");
     }
     let out = trio.world.run(trio.airlab(&["node", "remove", "two", "three"]))?;
@@ -73,44 +67,43 @@ fn dies(trio: &Trio) -> Proof {
     Ok(format!("{told}; that two more leave is refused"))
 }
 
-fn comes_back(trio: &Trio) -> Proof {
-    let up = trio.json(trio.airlab(&["up"]), "server-up")?;
-    let told = whole(&up)?;
-    ensure!(up["changes"] == json!(["one: started"]), "up changed {}", up["changes"]);
-    Ok(told)
+/// As the datastore names it: a server that joins anew has another name there.
+fn member(trio: &Trio, node: &str) -> Result<String, Fail> {
+    let path = "jsonpath={.metadata.annotations.etcd\\.k3s\\.cattle\\.io/node-name}";
+    let name = through(trio, ALIVE, &["get", "node", node, "-o", path])?;
+    if name.is_empty() { fail!("{node} has no name as a member") } else { Ok(name) }
 }
 
-/// Ingress and load balancer come with the true k3s.
-pub(crate) fn ingress(trio: &Trio) -> Proof {
-    let world = &trio.world;
-    let traefik = world.kubectl(&["-n", "kube-system", "get", "deployments", "-o", "name"])?;
-    if !traefik.contains("deployment.apps/traefik") {
-        return Ok("not shown here: this cluster has no traefik and no servicelb".into());
+/// The datastore's members as a server knows them.
+fn members(trio: &Trio) -> Proof {
+    let line = "sed 's/^.*::server:\\(.*\\)$/user = \"server:\\1\"/' /var/lib/rancher/k3s/server/token | \\
+                curl -fsSk -K - https://127.0.0.1:6443/db/info";
+    Ok(trio.world.root_on("two", line)?.text())
+}
+
+/// The node password that the cluster keeps for a node, as an object of its own.
+fn password(trio: &Trio, node: &str) -> Proof {
+    let name = format!("{node}.node-password.k3s");
+    through(trio, ALIVE, &["-n", "kube-system", "get", "secret", &name, "-o", "jsonpath={.metadata.uid}"])
+}
+
+/// With new disks they have neither data nor certificates: only their names and the lab's keys are the same.
+fn come_back(trio: &Trio) -> Proof {
+    let mark = "/var/lib/rancher/k3s/e2e-mark";
+    trio.world.root_on("worker", &format!("touch {mark}"))?;
+    let (was, known) = (member(trio, "one")?, [password(trio, "one")?, password(trio, "worker")?]);
+    ensure!(members(trio)?.contains(&was), "{was} is no member of {}", members(trio)?);
+    let answer = trio.json(trio.making(&["node", "rebuild", "one", "worker"]), "rebuild")?;
+    let told = whole(&answer)?;
+    for node in ["one", "worker"] {
+        let there = trio.world.root_on(node, &format!("[ -e {mark} ] && echo old || echo new"))?.text();
+        ensure!(there.trim() == "new", "the disk of {node} is the old one");
     }
-    let labels = json!({"app": "front"});
-    world.apply(&json!({"apiVersion": "v1", "kind": "List", "items": [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "front"}, "spec": {
-            "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels},
-                "spec": {"containers": [{"name": "page", "image": PAGE}]}}}},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "front"},
-            "spec": {"selector": labels, "ports": [{"port": 80, "targetPort": PORT}]}},
-        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "balanced"}, "spec": {
-            "type": "LoadBalancer", "selector": labels, "ports": [{"port": 8088, "targetPort": PORT}]}},
-        {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "front"}, "spec": {"rules": [
-            {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "front",
-                "port": {"number": 80}}}}]}}]}},
-    ]}))?;
-    let address = world.until("an address of the load balancer", || {
-        let path = "jsonpath={.status.loadBalancer.ingress[0].ip}";
-        let ip = world.kubectl(&["get", "service", "balanced", "-o", path])?;
-        if ip.is_empty() { fail!("none yet") } else { Ok(ip) }
-    })?;
-    let code = world.until("the ingress", || {
-        let words =
-            ["run", "--", "curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-m", "5", "http://10.78.0.12/"];
-        let code = world.ok(trio.airlab(&words))?.text();
-        ensure!(code == "200", "it answers {code}");
-        Ok(code)
-    })?;
-    Ok(format!("ingress {code}, load balancer at {address}"))
+    let (is, now) = (member(trio, "one")?, members(trio)?);
+    let others = [member(trio, "two")?, member(trio, "three")?];
+    ensure!(is != was && now.contains(&is) && !now.contains(&was), "{was}, now {is}; members {now}");
+    ensure!(others.iter().all(|name| now.contains(name)), "{others:?} are not all among {now}");
+    let anew = [password(trio, "one")?, password(trio, "worker")?];
+    ensure!(anew.iter().all(|secret| !known.contains(secret)), "the cluster has the node passwords of the old disks");
+    Ok(format!("{was} is out of the datastore, {is} in it; node passwords were taken anew; {told}"))
 }

@@ -1,5 +1,6 @@
 //! A cluster of three servers through everything that happens to clusters.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::Cmd;
@@ -11,35 +12,11 @@ use crate::proof::{Fail, Proof, ensure, fail};
 use crate::report::Report;
 use crate::world::World;
 
-use super::{conditions, datastore, nodes, servers};
+use super::words::{Asked, Files};
+use super::{certificates, conditions, datastore, nodes, outside, servers, upgrade};
 
 const LAB: &str = include_str!("../../labs/trio.toml");
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// What the suite was asked for.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Asked {
-    /// The true k3s and its air-gap images, instead of the stand-in.
-    pub(crate) real: Option<(String, String)>,
-}
-
-impl Asked {
-    /// `--k3s FILE --airgap FILE`, or nothing.
-    pub(crate) fn parse(words: &[&str]) -> Option<Self> {
-        let whole = |path: &str| std::path::absolute(path).ok().map(|p| p.display().to_string());
-        match words {
-            [] => Some(Self::default()),
-            ["--k3s", k3s, "--airgap", airgap] | ["--airgap", airgap, "--k3s", k3s] => {
-                Some(Self { real: Some((whole(k3s)?, whole(airgap)?)) })
-            }
-            _ => None,
-        }
-    }
-
-    fn words(&self) -> Vec<&str> {
-        self.real.iter().flat_map(|(k3s, airgap)| ["--k3s", k3s, "--airgap", airgap]).collect()
-    }
-}
 
 /// A lab under test.
 pub(crate) struct Trio {
@@ -68,9 +45,47 @@ impl Trio {
         run.json()
     }
 
+    /// The k3s and the air-gap images that the lab is made with.
+    pub(crate) fn files(&self) -> Result<Files, Fail> {
+        match &self.asked.real {
+            Some(files) => Ok(files.clone()),
+            None => self.stand_ins(demolab::kubernetes),
+        }
+    }
+
+    /// Others to upgrade to, where there are any.
+    pub(crate) fn other_files(&self) -> Result<Option<Files>, Fail> {
+        match &self.asked {
+            Asked { next: Some(files), .. } => Ok(Some(files.clone())),
+            Asked { real: Some(_), .. } => Ok(None),
+            Asked { .. } => self.stand_ins(demolab::next_kubernetes).map(Some),
+        }
+    }
+
+    fn stand_ins(&self, program: impl Fn(&Path, &dyn steps::Sink) -> demolab::Result<PathBuf>) -> Result<Files, Fail> {
+        let cache = self.world.cache();
+        let airgap = demolab::images(&cache, &steps::Silent)?.airgap;
+        Ok((program(&cache, &steps::Silent)?.display().to_string(), airgap.display().to_string()))
+    }
+
+    /// Which steps with such a name began and ended, in order, in all runs so far.
+    pub(crate) fn steps(&self, prefix: &str) -> Result<Vec<String>, Fail> {
+        let text = std::fs::read_to_string(self.world.lab_dir().join("journal.jsonl"))?;
+        let lines = text.lines().filter_map(|l| serde_json::from_str::<Value>(l).ok());
+        let of = lines.filter(|l| l["step"].as_str().is_some_and(|s| s.starts_with(prefix)));
+        let ends = of.filter(|l| l["event"] == "started" || l["event"] == "finished");
+        let word = |l: &Value, key: &str| l[key].as_str().unwrap_or_default().to_owned();
+        Ok(ends.map(|l| format!("{} {}", word(&l, "event"), word(&l, "step"))).collect())
+    }
+
     /// What `status` says now.
     pub(crate) fn status(&self) -> Result<Value, Fail> {
-        let out = self.world.run(self.airlab(&["status", "--output", "json"]))?;
+        self.status_of(&[])
+    }
+
+    /// What `status` with these words says now.
+    pub(crate) fn status_of(&self, words: &[&str]) -> Result<Value, Fail> {
+        let out = self.world.run(self.airlab(&["status", "--output", "json"]).args(words.iter().copied()))?;
         serde_json::from_slice(&out.stdout).map_err(|e| Fail(format!("status: {e}: {}", out.error_text())))
     }
 }
@@ -98,7 +113,7 @@ pub(crate) fn suite(report: &mut Report, asked: &Asked) -> Result<(), Fail> {
     let trio = Trio { world: World::new("trio", Some(LAB))?, asked: asked.clone() };
     let world = &trio.world;
     let mut ready = None;
-    report.check("cluster/three-servers-and-a-worker", 15 * MINUTE, world, || {
+    report.check("cluster/three-servers", 15 * MINUTE, world, || {
         let answer = trio.json(trio.making(&["provision", "--yes"]), "first")?;
         let told = whole(&answer)?;
         ready = Some(serde_json::from_value::<Ready>(answer)?);
@@ -107,12 +122,17 @@ pub(crate) fn suite(report: &mut Report, asked: &Asked) -> Result<(), Fail> {
     if let Some(ready) = &ready {
         report.gained_by(&ready.evidence);
         report.check("cluster/one-after-the-other", MINUTE, world, || servers::in_order(&trio));
-        conditions::checks(report, &trio);
-        nodes::checks(report, &trio);
-        datastore::checks(report, &trio);
-        servers::checks(report, &trio);
-        report.check("cluster/down-and-up", 8 * MINUTE, world, || down_and_up(&trio));
-        report.check("cluster/ingress-and-load-balancer", 3 * MINUTE, world, || servers::ingress(&trio));
+        if nodes::added(report, &trio) {
+            conditions::checks(report, &trio);
+            datastore::checks(report, &trio);
+            nodes::drained(report, &trio);
+            servers::checks(report, &trio);
+            upgrade::checks(report, &trio);
+            certificates::checks(report, &trio);
+            report.check("cluster/down-and-up", 8 * MINUTE, world, || down_and_up(&trio));
+            nodes::removed(report, &trio);
+        }
+        outside::checks(report, &trio);
     }
     report.check("cluster/destroy", 4 * MINUTE, world, || life::destroy(world));
     Ok(())

@@ -140,6 +140,15 @@ func (f *family) gone(c *child, state *os.ProcessState, err error) {
 	}
 }
 
+// grace is how long a child may take to end. An API server would wait for its last watch, which nobody ends; k3s, which
+// runs it inside itself, does not wait either.
+func grace(name string) time.Duration {
+	if name == "kube-apiserver" {
+		return time.Second
+	}
+	return 5 * time.Second
+}
+
 // stop ends the children, the last one started first.
 func (f *family) stop() {
 	f.mu.Lock()
@@ -151,7 +160,7 @@ func (f *family) stop() {
 		c.cmd.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-c.ended:
-		case <-time.After(5 * time.Second):
+		case <-time.After(grace(c.name)):
 			c.cmd.Process.Kill()
 			<-c.ended
 		}

@@ -14,15 +14,15 @@ import (
 	"time"
 )
 
-// The release whose place this program takes.
-const standsFor = "v1.33.4-rc1+k3s1"
+// The release whose place this program takes; set by the linker.
+var standsFor = "v0.0.0"
 
-const versionText = `k3s version ` + standsFor + ` (airlab's stand-in for it, on Kubernetes v1.20.2)
+const versionText = `k3s version %s (airlab's stand-in for it, on Kubernetes v1.20.2)
 differs from k3s: the API is Kubernetes 1.20; a DNS server of airlab's in place of CoreDNS; no traefik, servicelb,
 local-storage, metrics-server, network policy or embedded registry; etcd in place of sqlite; flannel host-gw only.
 `
 
-const usageText = `usage: k3s server|agent|kubectl|ctr|etcd-snapshot|token|check-config [flags]
+const usageText = `usage: k3s server|agent|kubectl|ctr|etcd-snapshot|certificate|token|check-config [flags]
        k3s --version
 `
 
@@ -53,12 +53,14 @@ func main() {
 		report(execCtr(args))
 	case "etcd-snapshot":
 		report(runSnapshot(args))
+	case "certificate":
+		report(runCertificate(args))
 	case "token":
 		report(runToken(args))
 	case "check-config":
 		report(runCheckConfig())
 	case "--version", "-v", "version":
-		fmt.Printf("%sgo version %s\n", versionText, runtime.Version())
+		fmt.Printf(versionText+"go version %s\n", standsFor, runtime.Version())
 	case "--help", "-h", "help":
 		fmt.Print(usageText)
 	default:

@@ -11,7 +11,8 @@ pub(crate) struct FakeNode {
 
 const SUDO: &str = "#!/bin/sh\n[ \"$1\" = -n ] && shift\n[ \"$1\" = -- ] && shift\nexec \"$@\"\n";
 
-/// `show`, `enable`, `start`, `restart` over two files in the node's folder; every change is logged.
+/// `show`, `enable`, `start`, `restart`, `stop` over two files in the node's folder; every change is logged. A program with
+/// the word `unhealthy` in it does not stay up.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 state=$FAKE/state log=$FAKE/systemctl.log
 case $1 in
@@ -22,10 +23,12 @@ case $1 in
            "$(cat "$FAKE/enabled" 2> /dev/null)" "$(cat "$FAKE/restarts" 2> /dev/null || echo 0)" ;;
     esac ;;
   enable) echo enabled > "$FAKE/enabled" ;;
+  stop) echo stop >> "$log"; echo inactive > "$state"; rm -f "$FAKE/restarts" ;;
   --no-block)
     echo "$2" >> "$log"
     cat "$FAKE/becomes" 2> /dev/null > "$state" || echo active > "$state"
     [ -e "$FAKE/fails" ] && echo 9 > "$FAKE/restarts"
+    if grep -qs unhealthy "$FAKE/root/usr/local/bin/k3s"; then echo activating > "$state"; echo 9 > "$FAKE/restarts"; fi
     date > "$FAKE/started" ;;
 esac
 "#;

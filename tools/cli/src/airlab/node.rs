@@ -24,6 +24,7 @@ use crate::{Failure, Ui, exit};
   airlab node remove worker3
   airlab node remove master2 master3    two of three servers; one at a time would leave an even number
   airlab node rebuild worker1           drained, its machine made anew, joined again
+  airlab node rebuild master2 worker1   one after the other out of the cluster, side by side made anew
   airlab node drain worker1 --deadline 600")]
 pub(super) enum Verb {
     /// Write a node into the lab file and make it; a node that is in the file already is only made
@@ -63,10 +64,11 @@ pub(super) enum Verb {
         #[command(flatten)]
         lab: LabArgs,
     },
-    /// Remove a node's machine and make it again: its disk is new, its name and keys are the same
+    /// Remove nodes' machines and make them again: their disks are new, their names and keys are the same
     Rebuild {
-        /// The node
-        name: String,
+        /// The nodes, in the order in which they leave
+        #[arg(required = true)]
+        names: Vec<String>,
         #[command(flatten)]
         how: How,
         #[command(flatten)]
@@ -113,9 +115,9 @@ impl How {
     }
 }
 
-/// A node to be removed before the lab is brought up again.
+/// Nodes to be removed before the lab is brought up again.
 pub(super) struct Rebuild {
-    pub(super) node: String,
+    pub(super) nodes: Vec<String>,
     pub(super) how: Removal,
 }
 
@@ -150,8 +152,8 @@ pub(super) async fn run(ui: &Arc<Ui>, verb: Verb) -> Ended {
             })
             .await
         }
-        Verb::Rebuild { name, how, lab, real } => {
-            provision::again(ui, &lab, &real, &Rebuild { node: name, how: how.removal() }).await
+        Verb::Rebuild { names, how, lab, real } => {
+            provision::again(ui, &lab, &real, &Rebuild { nodes: names, how: how.removal() }).await
         }
         Verb::Drain { name, how, lab } => {
             let context = lab.context()?;

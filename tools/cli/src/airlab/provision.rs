@@ -30,7 +30,7 @@ pub(super) async fn provision(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: 
     bring_up(ui, args, real, until, None).await
 }
 
-/// The same after a node was removed.
+/// The same after nodes were removed.
 pub(super) async fn again(ui: &Arc<Ui>, args: &LabArgs, real: &Real, rebuild: &Rebuild) -> Ended {
     bring_up(ui, args, real, None, Some(rebuild)).await
 }
@@ -106,8 +106,8 @@ async fn work(
     until: Option<&str>,
     rebuild: Option<&Rebuild>,
 ) -> Ended {
-    if let Some(Rebuild { node, how }) = rebuild {
-        airlab::remove(context, std::slice::from_ref(node), how, ui as &dyn Sink).await.map_err(stopped)?;
+    if let Some(Rebuild { nodes, how }) = rebuild {
+        airlab::remove(context, nodes, how, ui as &dyn Sink).await.map_err(stopped)?;
     }
     let usual = Timeline::new(
         [("images", 2, 2), ("installer", 4, 2), ("install", 35, 30), ("server", 60, 20), ("agents", 75, 15)],

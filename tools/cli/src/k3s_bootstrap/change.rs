@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use k3s_bootstrap::{Removal, Unit, remove_node, upgrade_node};
+use k3s_bootstrap::{Expected, Removal, Unit, remove_node, upgrade_node};
 use machine::{Exec, RemoteFile};
 use steps::Sink;
 
@@ -113,7 +113,9 @@ impl Upgrade {
         node.files = files;
         // configuration and unit stay as they are: only what is given here is new
         let files: Vec<RemoteFile> = node.files.clone();
-        let done = upgrade_node(&cluster, &ssh, &node, unit, &files, &self.how.drain(), ui as &dyn Sink).await?;
+        let gate = Expected { nodes: nodes.into_iter().map(|n| n.name).collect(), ..Expected::default() };
+        let how = k3s_bootstrap::Upgrade { drain: self.how.drain(), ..k3s_bootstrap::Upgrade::new(gate) };
+        let done = upgrade_node(&cluster, &ssh, &node, unit, &files, &how, ui as &dyn Sink).await?;
         let answer = serde_json::json!({ "node": self.node, "version": done.version, "changed": done.report.changed });
         ui.result(&answer, |_| format!("{} runs {}\n", self.node, done.version))?;
         Ok(exit::OK)
