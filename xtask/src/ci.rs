@@ -18,6 +18,7 @@ const PROOF: &[(&str, u64, u64)] = &[
     ("faults", 4, 12),
     ("clone", 4, 15),
     ("desktop", 2, 10),
+    ("existing", 3, 12),
     ("bundle", 2, 8),
     ("cluster", 8, 25),
     ("registry", 1, 8),
