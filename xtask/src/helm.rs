@@ -1,4 +1,4 @@
-//! Our values against real Helm: the tests of `crates/kubesphere` that need it, with Helm given and demanded.
+//! The tests that need real Helm, with Helm given and demanded: our values, and the images that a chart asks for.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +13,9 @@ use crate::say;
 /// The folder of the test chart.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/kubesphere/tests/chart");
 
+/// The packages and what the tests' names hold; of the first one all.
+const TESTS: [(&str, &str); 2] = [("kubesphere", ""), ("airlab-cli", "charts::")];
+
 /// Runs them. A chart that the caller names in `KS_CORE_CHART` is taken, otherwise the test chart, packed.
 pub(crate) fn values() -> Result<bool, String> {
     let dir = target().join("xtask");
@@ -22,14 +25,19 @@ pub(crate) fn values() -> Result<bool, String> {
         None => packed(&dir)?,
     };
     say::line(&format!("our values by real Helm, with {}", chart.display()));
-    let cmd = Cmd::new(cargo())
-        .args(["test", "--locked", "--quiet", "-p", "kubesphere", "--test", "it", "--", "--nocapture"])
-        .env("PYTHONPATH", sdk)
-        .env("AIRLAB_HELM_PYTHON", "python3")
-        .env("AIRLAB_HELM_REQUIRED", "1")
-        .env("KS_CORE_CHART", chart);
-    let code = Local.take_over(&cmd.timeout(Duration::from_secs(1200))).map_err(|e| full(&e))?;
-    Ok(code == 0)
+    for (package, test) in TESTS {
+        let cmd = Cmd::new(cargo())
+            .args(["test", "--locked", "--quiet", "-p", package, "--test", "it", "--", "--nocapture", test])
+            .env("PYTHONPATH", &sdk)
+            .env("AIRLAB_HELM_PYTHON", "python3")
+            .env("AIRLAB_HELM_REQUIRED", "1")
+            .env("KS_CORE_CHART", &chart);
+        let code = Local.take_over(&cmd.timeout(Duration::from_secs(1200))).map_err(|e| full(&e))?;
+        if code != 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Helm as a library for Python, in a folder of its own, by the hash that demolab knows.
