@@ -16,8 +16,7 @@ const TOOLS: &[(&str, &str)] = &[("etcd", "etcd-server"), ("etcdctl", "etcd-clie
 
 /// `e2e api [--outside]`: with `--outside` the cluster of `KUBECONFIG` is asked too, in a namespace of its own.
 pub(crate) fn run(words: &[String]) -> Ended {
-    let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
-    let missing: Vec<&str> = TOOLS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
+    let missing = packages::of_absent(TOOLS.iter());
     if !missing.is_empty() {
         return Err(format!("programs are missing\nwhat to do:\n  {}", packages::command(&missing)));
     }

@@ -26,6 +26,12 @@ const GOAL: f64 = 2.0;
 const FLOOR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/floor.sh");
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/floor-node.sh");
 
+/// The middle one of several figures; of an even number the upper of the two.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
 /// `bench start`: the same three disks written and started as bare containers with Kubernetes by a plain script, then
 /// a cached provision. Exit code 1 when the provision takes more than twice the floor.
 pub(crate) fn run(words: &[String]) -> Ended {

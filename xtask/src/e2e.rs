@@ -42,11 +42,9 @@ pub(crate) fn run(words: &[String]) -> Ended {
         say::line("the lab needs Linux and root: run the same command as root");
         return Ok(u8::try_from(SKIPPED).unwrap_or(1));
     }
-    let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
     let asked = |suite: &str| words.iter().any(|word| word == suite || word == "all");
     let others = OTHERS.iter().filter(|(suite, _)| asked(suite)).flat_map(|(_, tools)| *tools);
-    let mut missing: Vec<&str> =
-        TOOLS.iter().chain(others).filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
+    let mut missing = packages::of_absent(TOOLS.iter().chain(others));
     missing.dedup();
     if !missing.is_empty() {
         return Err(format!(

@@ -48,11 +48,16 @@ const CHECKS: &[(&str, &str)] = &[
 /// Where Debian asks whether a service may start when its package is installed.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
+/// The packages of those of these programs that are not here.
+pub(crate) fn of_absent<'a>(programs: impl Iterator<Item = &'a (&'static str, &'static str)>) -> Vec<&'static str> {
+    let here = |program: &str| Local.run(&Cmd::new("which").arg(program)).is_ok_and(|out| out.code == 0);
+    programs.filter(|(program, _)| !here(program)).map(|(_, package)| *package).collect()
+}
+
 /// What the checks need and is not here, in alphabetical order.
 fn missing_for_checks() -> Vec<&'static str> {
-    let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
-    let tools = CHECKS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package);
-    let mut all: Vec<&str> = missing().into_iter().chain(tools).collect();
+    let mut all = missing();
+    all.extend(of_absent(CHECKS.iter()));
     all.sort_unstable();
     all.dedup();
     all

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use k3s_bootstrap::Cluster;
 use lab::{Node, Role};
 use machine::{Cmd, Exec, Ssh, SshError};
+use steps::innermost;
 use vmware::vmrun::Vmrun;
 
 use crate::ready::{Finding, NodeState, NodeStatus, RegistryStatus, Status};
@@ -60,7 +61,7 @@ pub async fn status(context: &Context, facts: &Facts, quick: bool) -> Result<Sta
     let (seen, troubles) = match api {
         Ok(pair) => pair,
         Err(failure) => {
-            let why = deepest(failure.problem());
+            let why = innermost(failure.problem());
             let what = if files.kubeconfig().exists() {
                 format!("the API does not answer: {why}")
             } else {
@@ -175,7 +176,7 @@ async fn golden_machines(
             true => match golden::is_finished(vmrun, &vmx).await {
                 Ok(true) => Ok(format!("{name}: snapshot {}, clones {clones}", golden::SNAPSHOT)),
                 Ok(false) => Err(format!("has no snapshot {}", golden::SNAPSHOT)),
-                Err(failure) => Err(deepest(failure.problem())),
+                Err(failure) => Err(innermost(failure.problem())),
             },
         };
         match state {
@@ -187,14 +188,4 @@ async fn golden_machines(
         }
     }
     Ok(words)
-}
-
-fn deepest(problem: &dyn steps::Problem) -> String {
-    let mut text = problem.to_string();
-    let mut source = problem.source();
-    while let Some(error) = source {
-        text = error.to_string();
-        source = error.source();
-    }
-    text
 }

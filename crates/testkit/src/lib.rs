@@ -1,7 +1,9 @@
 //! What tests share: tiny ISOs, sets of images, and other programs as judges. Only for tests: it panics where a test would.
 
+mod helm;
 pub mod images;
 pub mod iso;
 mod peer;
 
+pub use helm::Helm;
 pub use peer::peer;

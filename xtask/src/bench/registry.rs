@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use machine::{Cmd, Local};
 
-use super::Folder;
 use super::bars::bars;
 use super::load::{Load, drive, peak_mib};
+use super::{Folder, median};
 use crate::lab::target;
 use crate::parts::full;
 use crate::provision::cargo;
@@ -39,8 +39,7 @@ struct Goal {
 
 /// Exit code 1 when a goal is missed.
 pub(super) fn run() -> Ended {
-    let here = |tool: &str| Local.run(&Cmd::new("which").arg(tool)).is_ok_and(|out| out.code == 0);
-    let missing: Vec<&str> = TOOLS.iter().filter(|(tool, _)| !here(tool)).map(|(_, package)| *package).collect();
+    let missing = packages::of_absent(TOOLS.iter());
     if !missing.is_empty() {
         return Err(format!("the measurement needs programs\nwhat to do:\n  {}", packages::command(&missing)));
     }
@@ -241,11 +240,7 @@ fn goals() -> Vec<Goal> {
 
 /// The table of medians, and whether every goal is met.
 fn page(figures: &Figures) -> (String, bool) {
-    let median = |figure: &str, server| {
-        let mut values = figures.get(&(figure.to_owned(), server)).cloned().unwrap_or_default();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
+    let middle = |figure: &str, server| median(figures.get(&(figure.to_owned(), server)).cloned().unwrap_or_default());
     let mut page = String::from(
         "<!-- written by `cargo xtask bench registry` -->\n# The registry beside docker-registry\n\n\
          Both serve the same folder over TLS in the same run, in turn; the client shares the machine. Medians; the\n\
@@ -260,7 +255,7 @@ fn page(figures: &Figures) -> (String, bool) {
         met &= good;
     };
     for Goal { figure, times, at_least } in goals() {
-        let (Some(theirs), Some(ours)) = (median(&figure, "docker-registry"), median(&figure, "ours")) else {
+        let (Some(theirs), Some(ours)) = (middle(&figure, "docker-registry"), middle(&figure, "ours")) else {
             continue;
         };
         let ratio = ours / theirs;
@@ -269,7 +264,7 @@ fn page(figures: &Figures) -> (String, bool) {
         row(&figure, Some(theirs), ours, Some(ratio), format!("{} {times}x", if at_least { ">=" } else { "<=" }), good);
     }
     for figure in ["peak memory, MiB", "peak memory with garbage collected under load, MiB"] {
-        let (theirs, ours) = (median(figure, "docker-registry"), median(figure, "ours").unwrap_or(f64::MAX));
+        let (theirs, ours) = (middle(figure, "docker-registry"), middle(figure, "ours").unwrap_or(f64::MAX));
         row(figure, theirs, ours, theirs.map(|t| ours / t), format!("<= {MEMORY}"), ours <= MEMORY);
     }
     let _ = write!(page, "\n```text\n{chart}```\n");

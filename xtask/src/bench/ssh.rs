@@ -11,6 +11,7 @@ use machine::{Cmd, Local, NODES_AT_ONCE};
 
 use self::servers::{Network, Servers};
 use super::bars::bars;
+use super::median;
 use crate::lab::target;
 use crate::parts::full;
 use crate::provision::cargo;
@@ -100,6 +101,7 @@ fn measure(dir: &Path) -> Result<Figures, String> {
         say::line(&format!("round {}: ours {ours:.2} s, OpenSSH {peer:.2} s, ratio {:.2}", round + 1, ours / peer));
     }
     let ratios = many.iter().zip(&peers).map(|(ours, peer)| ours.seconds / peer).collect();
+    let median = |values| median(values).unwrap_or(f64::NAN);
     let of = |runs: &[Ours], figure: &dyn Fn(&Ours) -> f64| median(runs.iter().map(figure).collect());
     Ok(Figures {
         commands,
@@ -123,11 +125,6 @@ fn ours(network: &Network, _servers: &Servers, record: Option<&PathBuf>) -> Resu
         [before_kib, most_kib, _joined] => Ok(Ours { seconds, before_kib, most_kib }),
         _ => Err(format!("join said: {said}")),
     }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The page, and whether the goals are met.

@@ -3,21 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it does not show")]
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use kubesphere::{Chart, Values};
-use machine::{Cmd, Local};
-
-/// Prints what Helm makes of the chart `argv[1]` with the values on standard input.
-const RENDER: &str = "
-import sys
-from helm_python import Chart, values_from_yaml
-chart = Chart.load(sys.argv[1])
-rendered = chart.render(values_from_yaml(sys.stdin.read()), name='ks-core', is_install=True, namespace='kubesphere-system')
-print('\\n---\\n'.join(rendered.values()))
-";
+use testkit::Helm;
 
 fn stand_in() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chart/ks-core")
@@ -31,24 +21,6 @@ fn packed(dir: &Path) -> PathBuf {
     tar.append_dir_all("ks-core", stand_in()).unwrap();
     tar.into_inner().unwrap().finish().unwrap();
     path
-}
-
-/// A Python that has Helm: `AIRLAB_HELM_PYTHON`, else the system's.
-fn python() -> Option<String> {
-    let python = std::env::var("AIRLAB_HELM_PYTHON").unwrap_or_else(|_| "python3".into());
-    let probe = Cmd::new(&python).args(["-c", "import helm_python"]).timeout(Duration::from_secs(60));
-    if Local.run(&probe).is_ok_and(|out| out.code == 0) {
-        return Some(python);
-    }
-    eprintln!("NOT SHOWN: no real Helm: {python} has no helm-python-sdk (AIRLAB_HELM_PYTHON=...)");
-    assert!(std::env::var_os("AIRLAB_HELM_REQUIRED").is_none(), "Helm was asked for");
-    None
-}
-
-fn render(python: &str, chart: &Path, values: &str) -> Result<String, String> {
-    let cmd = Cmd::new(python).args(["-c", RENDER]).arg(chart).stdin(values).timeout(Duration::from_secs(120));
-    let out = Local.run(&cmd).unwrap();
-    if out.code == 0 { Ok(out.text()) } else { Err(out.error_text()) }
 }
 
 fn values() -> Values {
@@ -66,18 +38,18 @@ fn the_stand_in_is_a_chart_that_is_taken() {
 
 #[test]
 fn real_helm_makes_of_our_values_what_we_mean() {
-    let Some(python) = python() else { return };
+    let Some(helm) = Helm::find() else { return };
     let dir = tempfile::tempdir().unwrap();
     let chart = packed(dir.path());
-    let text = render(&python, &chart, &values().render().unwrap()).unwrap();
+    let text = helm.render(&chart, &values().render().unwrap()).unwrap();
     checked(&text);
     for line in ["name: ks-apiserver", "name: ks-controller-manager", "issuer: http://192.168.6.10:30880"] {
         assert!(text.contains(line), "{line} is missing in {text}");
     }
     // without our values the chart's own password is the known one
-    assert!(render(&python, &chart, "{}").unwrap().contains("P@88w0rd"));
+    assert!(helm.render(&chart, "{}").unwrap().contains("P@88w0rd"));
     let none = Values { extensions: None, ..values() };
-    assert!(!render(&python, &chart, &none.render().unwrap()).unwrap().contains("extensions-museum"));
+    assert!(!helm.render(&chart, &none.render().unwrap()).unwrap().contains("extensions-museum"));
 }
 
 /// `KS_CORE_CHART` names any chart, such as KubeSphere's own.
@@ -87,9 +59,9 @@ fn a_chart_that_somebody_brought() {
         eprintln!("NOT SHOWN: no chart given by KS_CORE_CHART");
         return;
     };
-    let python = python().expect("KS_CORE_CHART is given, and there is no Helm to render it with");
+    let helm = Helm::find().expect("KS_CORE_CHART is given, and there is no Helm to render it with");
     Chart::open(&chart).unwrap();
-    checked(&render(&python, &chart, &values().render().unwrap()).unwrap());
+    checked(&helm.render(&chart, &values().render().unwrap()).unwrap());
 }
 
 /// What must hold of any core that our values are given to.

@@ -6,27 +6,7 @@ use std::time::Duration;
 
 use machine::{Cmd, Local, Output};
 use serde_json::Value;
-
-/// Prints what Helm makes of the chart `argv[1]` with the values on standard input, as `helm template` does.
-const RENDER: &str = "
-import sys
-from helm_python import Chart, values_from_yaml
-chart = Chart.load(sys.argv[1])
-rendered = chart.render(values_from_yaml(sys.stdin.read()), name='ks-core', is_install=True, namespace='kubesphere-system')
-print('\\n---\\n'.join(rendered.values()))
-";
-
-/// A Python that has Helm (the wheel helm-python-sdk): `AIRLAB_HELM_PYTHON`, else the system's.
-fn python() -> Option<String> {
-    let python = std::env::var("AIRLAB_HELM_PYTHON").unwrap_or_else(|_| "python3".into());
-    let probe = Cmd::new(&python).args(["-c", "import helm_python"]).timeout(Duration::from_secs(60));
-    if Local.run(&probe).is_ok_and(|out| out.code == 0) {
-        return Some(python);
-    }
-    eprintln!("NOT SHOWN: no real Helm: {python} has no helm-python-sdk (AIRLAB_HELM_PYTHON=...)");
-    assert!(std::env::var_os("AIRLAB_HELM_REQUIRED").is_none(), "Helm was asked for");
-    None
-}
+use testkit::Helm;
 
 /// The chart that `KS_CORE_CHART` names, else the stand-in for KubeSphere's.
 fn chart() -> PathBuf {
@@ -67,12 +47,11 @@ fn asked(dir: &Path, images: &[String]) -> Output {
 
 #[test]
 fn s8_every_image_of_a_chart_as_helm_renders_it_is_in_the_lock_or_named() {
-    let Some(python) = python() else { return };
+    let Some(helm) = Helm::find() else { return };
     let dir = tempfile::tempdir().unwrap();
     for values in ["{}", "ha: {enabled: true}\nimages: {hooks: 'quay.io/airlab/other@sha256:DIGEST'}"] {
         let values = values.replace("DIGEST", &digest("quay.io/airlab/other")[7..]);
-        let cmd = Cmd::new(&python).args(["-c", RENDER]).arg(chart()).stdin(values);
-        let rendered = Local.run_ok(&cmd.timeout(Duration::from_secs(120))).unwrap().text();
+        let rendered = helm.render(&chart(), &values).unwrap();
         fs::write(dir.path().join("rendered.yaml"), &rendered).unwrap();
         let all = images(&rendered);
         assert!(all.len() >= 2, "{all:?}");
