@@ -111,14 +111,14 @@ impl<'a> Lab<'a> {
         let dir = self.dir.join("layout");
         fs::create_dir_all(dir.join("blobs/sha256"))?;
         let put = |bytes: &[u8], media_type: &str| -> Result<Value, Fail> {
-            let hex = hex(bytes);
+            let hex = sha256(bytes);
             fs::write(dir.join("blobs/sha256").join(&hex), bytes)?;
             Ok(json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len() }))
         };
         let mut manifests = Vec::new();
         for architecture in ["amd64", "arm64"] {
             let layer = self.layer(architecture)?;
-            let id = format!("sha256:{}", hex(&layer));
+            let id = format!("sha256:{}", sha256(&layer));
             let config = json!({ "architecture": architecture, "os": "linux", "config": {},
                 "rootfs": { "type": "layers", "diff_ids": [id] }, "history": [{ "created_by": "test" }] });
             let config = put(config.to_string().as_bytes(), "application/vnd.oci.image.config.v1+json")?;
@@ -211,7 +211,7 @@ impl<'a> Lab<'a> {
         let certs = self.certs();
         let cmd = self.world.bare("skopeo").args(["inspect", "--raw", "--cert-dir", &certs]);
         let out = self.world.ok(cmd.arg(format!("docker://{}/{name}", server.host)))?;
-        Ok(format!("sha256:{}", hex(&out.stdout)))
+        Ok(format!("sha256:{}", sha256(&out.stdout)))
     }
 
     fn same(&self, server: &Server, digests: &Digests) -> Result<(), Fail> {
@@ -229,7 +229,7 @@ impl<'a> Lab<'a> {
             let to = self.dir.join(format!("back-{}-{i}", server.host.replace(':', "-")));
             let from = format!("docker://{}/{name}", server.host);
             self.skopeo(&["copy", "--all", "--src-cert-dir", &certs, &from, &format!("dir:{}", to.display())])?;
-            let got = format!("sha256:{}", hex(&fs::read(to.join("manifest.json"))?));
+            let got = format!("sha256:{}", sha256(&fs::read(to.join("manifest.json"))?));
             ensure!(got == *digest, "{name} came back as {got}, not {digest}");
         }
         Ok(format!("{} images there and back, digests equal", digests.len()))
@@ -367,8 +367,8 @@ impl<'a> Lab<'a> {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// An address on the loopback that nobody listens on.

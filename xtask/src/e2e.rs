@@ -36,6 +36,11 @@ const OTHERS: &[(&str, &[(&str, &str)])] = &[
 /// Words that ask for full machines: a suite, a switch of one.
 const FULL_MACHINES: &[&str] = &["boot", "clocks", "--machines"];
 
+/// What is built for the proof.
+pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.into_iter().chain(["timesync-cli", "kubesphere-cli", "k3s-bootstrap-cli", "e2e"])
+}
+
 /// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|existing|faults|kill|kubesphere|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
     if !cfg!(target_os = "linux") || !packages::root() {
@@ -55,9 +60,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
         full_machines::ensure(true)?;
     }
-    let tools = ["timesync-cli", "kubesphere-cli", "k3s-bootstrap-cli", "e2e"];
-    let packages = PROGRAMS.iter().chain(&tools).flat_map(|p| ["-p", p]);
-    let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages);
+    let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages().flat_map(|p| ["-p", p]));
     let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
     if built != 0 {
         return Ok(1);

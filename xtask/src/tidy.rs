@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: what the compiler does not check. Every finding is one line; none stops the others.
 
 mod budgets;
+mod features;
 mod files;
 mod layers;
 mod proofs;
@@ -24,10 +25,11 @@ type Check = (&'static str, fn() -> Findings);
 
 /// Runs every check.
 pub(crate) fn run() -> Ended {
-    let checks: [Check; 9] = [
+    let checks: [Check; 10] = [
         ("layers", layers::check),
         ("dependency budgets", budgets::trees),
         ("lock file", budgets::lock),
+        ("features", features::check),
         ("engine names", words::engines),
         ("machine paths", words::places),
         ("file sizes", files::sizes),

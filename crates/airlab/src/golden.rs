@@ -47,7 +47,7 @@ impl Golden {
             format!("{firmware} {format} {} GiB", lab.vm.disk_gib),
             seed.content_hash.clone(),
         ];
-        let hash: String = Sha256::digest(parts.join("\n")).iter().take(6).map(|b| format!("{b:02x}")).collect();
+        let hash = hex::encode(&Sha256::digest(parts.join("\n"))[..6]);
         let node = Node {
             name: format!("{PREFIX}{hash}"),
             mac: MAC.into(),

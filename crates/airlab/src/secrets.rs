@@ -156,7 +156,7 @@ fn node_password(server_token: &SecretString, node: &str) -> SecretString {
     let mut hasher = Sha256::new();
     hasher.update(server_token.expose_secret());
     hasher.update(node);
-    hasher.finalize().iter().map(|b| format!("{b:02x}")).collect::<String>().into()
+    hex::encode(hasher.finalize()).into()
 }
 
 #[cfg(test)]

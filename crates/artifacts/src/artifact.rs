@@ -78,7 +78,7 @@ pub(crate) fn hash(reader: &mut impl Read) -> std::io::Result<(String, u64)> {
     let mut size = 0;
     loop {
         match reader.read(&mut buffer)? {
-            0 => return Ok((hex(&hasher.finalize()), size)),
+            0 => return Ok((hex::encode(hasher.finalize()), size)),
             n => {
                 hasher.update(&buffer[..n]);
                 size += n as u64;
@@ -89,13 +89,5 @@ pub(crate) fn hash(reader: &mut impl Read) -> std::io::Result<(String, u64)> {
 
 /// The SHA-256 of some bytes.
 pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(bytes))
 }

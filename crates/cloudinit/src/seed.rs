@@ -144,8 +144,7 @@ fn sealed<T: Serialize>(name: &str, network: &NetworkConfig, user_data: impl Fn(
         hasher.update((text.len() as u64).to_le_bytes());
         hasher.update(text);
     }
-    let hash: String = hasher.finalize().iter().map(|b| format!("{b:02x}")).collect();
-    render(&hash)
+    render(&hex::encode(hasher.finalize()))
 }
 
 /// Long lines stay one line: people read them.

@@ -7,8 +7,6 @@ use std::path::Path;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::cache;
-
 /// An image of one layer.
 pub(crate) struct Image {
     pub(crate) reference: &'static str,
@@ -18,7 +16,7 @@ pub(crate) struct Image {
 
 /// The archive of these images: configurations, layers, and `manifest.json` that names them.
 pub(crate) fn archive(images: &[&Image]) -> io::Result<Vec<u8>> {
-    let digest = |bytes: &[u8]| cache::hex(&Sha256::digest(bytes));
+    let digest = |bytes: &[u8]| hex::encode(Sha256::digest(bytes));
     let mut archive = Layer::default();
     let mut manifest = Vec::new();
     for image in images {

@@ -36,11 +36,7 @@ where
         sha.update((bytes.len() as u64).to_le_bytes());
         sha.update(bytes);
     }
-    hex(&sha.finalize()[..8])
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(&sha.finalize()[..8])
 }
 
 /// The part `name` with these inputs: taken from the cache, or made by `build` in an empty folder. A folder without

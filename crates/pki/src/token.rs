@@ -1,6 +1,5 @@
 //! k3s join tokens that pin the cluster's CA.
 
-use std::fmt::Write;
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -77,18 +76,11 @@ fn ensure(path: &Path, server_ca: &str, user: &str) -> Result<JoinToken, PkiErro
 }
 
 fn prefix(server_ca: &[u8]) -> String {
-    format!("K10{}::", hex(&Sha256::digest(server_ca)))
+    format!("K10{}::", hex::encode(Sha256::digest(server_ca)))
 }
 
 fn random_secret() -> Result<SecretString, PkiError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|e| PkiError::generate("join token", e))?;
-    Ok(hex(&bytes).into())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    Ok(hex::encode(bytes).into())
 }

@@ -1,6 +1,6 @@
 //! Content digests, `sha256:<hex>`.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, Read};
 use std::str::FromStr;
 
@@ -138,18 +138,11 @@ impl Hasher {
     pub(crate) fn finish(self) -> Digest {
         let algorithm = self.algorithm();
         let hex = match self {
-            Self::Sha256(hasher) => to_hex(&hasher.finalize()),
-            Self::Sha512(hasher) => to_hex(&hasher.finalize()),
+            Self::Sha256(hasher) => hex::encode(hasher.finalize()),
+            Self::Sha512(hasher) => hex::encode(hasher.finalize()),
         };
         Digest { algorithm, hex }
     }
-}
-
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -164,15 +164,11 @@ impl Iso {
         let mut buffer = vec![0; 1 << 20];
         loop {
             match file.read(&mut buffer).map_err(fail)? {
-                0 => return Ok(hex(&hash.finalize())),
+                0 => return Ok(hex::encode(hash.finalize())),
                 n => hash.update(&buffer[..n]),
             }
         }
     }
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(unix)]

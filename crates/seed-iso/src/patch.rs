@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use crate::gpt::Layout;
 use crate::image::{BLOCK, Image};
-use crate::iso::hex;
 use crate::plan::{Plan, default_entry, fingerprint as print, marked, plan};
 use crate::write::{Pending, io};
 use crate::{Iso, IsoError, MenuEntry};
@@ -68,7 +67,7 @@ pub struct PatchMark {
 impl Patch {
     /// SHA-256 of everything this patch wants, in hexadecimal.
     pub fn digest(&self) -> String {
-        hex(&Sha256::digest(self.canonical()))
+        hex::encode(Sha256::digest(self.canonical()))
     }
 
     pub(crate) fn canonical(&self) -> Vec<u8> {
@@ -145,7 +144,7 @@ pub fn ensure(src: &Path, dst: &Path, wish: &Patch) -> Result<bool, IsoError> {
     let fits = || -> Result<bool, IsoError> {
         let mark = marked(&Image::open(dst)?)?.1;
         let source = print(&Iso::open(src)?)?;
-        Ok(mark.is_some_and(|m| hex(&m.wish) == wish.digest() && m.source_print == source))
+        Ok(mark.is_some_and(|m| hex::encode(m.wish) == wish.digest() && m.source_print == source))
     };
     if dst.exists() && matches!(fits(), Ok(true)) {
         return Ok(false);
@@ -188,7 +187,7 @@ fn patched(src: &Path, dst: &Path, wish: &Patch, sha256: Option<&str>) -> Result
 /// A checksum, in hexadecimal, that tells one installer from another without reading all of it: it is over descriptors
 /// and partition tables, over names, sizes and places of all files, and over the image's own list of checksums.
 pub fn fingerprint(path: &Path) -> Result<String, IsoError> {
-    Ok(hex(&print(&Iso::open(path)?)?))
+    Ok(hex::encode(print(&Iso::open(path)?)?))
 }
 
 /// Says what an image is, and whether it is patched.
@@ -201,8 +200,8 @@ pub fn inspect(path: &Path) -> Result<Inspection, IsoError> {
         Err(error) => return Err(error),
     };
     let patched = mark.map(|mark| PatchMark {
-        digest: hex(&mark.wish),
-        source_sha256: (mark.source != [0; 32]).then(|| hex(&mark.source)),
+        digest: hex::encode(mark.wish),
+        source_sha256: (mark.source != [0; 32]).then(|| hex::encode(mark.source)),
         source_size: mark.source_len,
     });
     Ok(Inspection { volume_id: iso.volume_id().to_owned(), size: iso.image.len, entry, patched })
@@ -238,7 +237,7 @@ pub fn reset(src: &Path, dst: &Path) -> Result<(), IsoError> {
     };
     write().map_err(|source| io(dst, "write", source))?;
     if mark.source != [0; 32] {
-        let (have, want) = (Iso::sha256(pending.path())?, hex(&mark.source));
+        let (have, want) = (Iso::sha256(pending.path())?, hex::encode(mark.source));
         if have != want {
             return Err(IsoError::WrongSha256 { path: dst.to_owned(), have, want });
         }

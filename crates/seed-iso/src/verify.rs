@@ -8,7 +8,6 @@ use std::path::Path;
 use cdfs::{DirectoryEntry, ISO9660, ISODirectory};
 use sha2::{Digest, Sha256};
 
-use crate::iso::hex;
 use crate::write::io;
 use crate::{Iso, IsoError, Kind};
 
@@ -50,7 +49,7 @@ pub fn verify(path: &Path) -> Result<Verified, IsoError> {
         }
         let mut ours = Hashing::default();
         iso.copy(entry, &mut ours, path)?;
-        if theirs != (entry.size, hex(&ours.0.finalize())) {
+        if theirs != (entry.size, hex::encode(ours.0.finalize())) {
             return Err(differs(&entry.path));
         }
         done.files += 1;
@@ -102,7 +101,7 @@ fn collect(dir: &ISODirectory<File>, path: &str, depth: usize, found: &mut Found
                     hash.update(&buffer[..n]);
                     size += n as u64;
                 }
-                found.insert(path, (size, hex(&hash.finalize())));
+                found.insert(path, (size, hex::encode(hash.finalize())));
             }
         }
     }

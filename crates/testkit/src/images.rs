@@ -150,13 +150,13 @@ impl Writer<'_> {
     /// A manifest: in the folder of blobs, but none of those that are counted.
     fn document(&self, media_type: &str, document: &Value) -> io::Result<Value> {
         let text = document.to_string();
-        let hex = hex(&Sha256::digest(&text));
+        let hex = hex::encode(Sha256::digest(&text));
         fs::write(self.blobs.join(&hex), &text)?;
         Ok(json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": text.len() }))
     }
 
     fn blob_of(&mut self, media_type: &str, bytes: &[u8]) -> io::Result<Value> {
-        let hex = hex(&Sha256::digest(bytes));
+        let hex = hex::encode(Sha256::digest(bytes));
         fs::write(self.blobs.join(&hex), bytes)?;
         self.count(&hex, bytes.len() as u64);
         Ok(json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": bytes.len() }))
@@ -186,7 +186,7 @@ impl Writer<'_> {
             piece.clear();
         }
         file.into_inner()?;
-        let hex = hex(&hasher.finalize());
+        let hex = hex::encode(hasher.finalize());
         fs::rename(&path, self.blobs.join(&hex))?;
         self.count(&hex, size);
         Ok(json!({ "mediaType": media_type, "digest": format!("sha256:{hex}"), "size": size }))
@@ -197,10 +197,6 @@ impl Writer<'_> {
             self.bytes += size;
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

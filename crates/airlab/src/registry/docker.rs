@@ -73,7 +73,7 @@ impl Docker<'_> {
         let mut hash = Sha256::new();
         hash.update(self.run("").argv().join("\0"));
         hash.update(std::fs::read(self.files.pki().join("registry.crt")).unwrap_or_default());
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&hash.finalize()[..8])
     }
 
     /// The container under the lab's name, or `None` where there is none.

@@ -13,7 +13,7 @@ use steps::{Event, Sink};
 use super::manifest::{Entry, HEAD};
 use super::parts::PartWriter;
 use super::{Base, Bundle, BundleError, BundledFile, BundledImage, Manifest, SigningKey, sbom, stream};
-use crate::artifact::{hex, sha256_hex};
+use crate::artifact::sha256_hex;
 use crate::{ArtifactError, Lock};
 
 /// What fits on a FAT32 stick (files of less than 4 GiB), in bytes: 4095 MiB.
@@ -264,7 +264,7 @@ fn write_stream(
                     sink.emit(Event::Progress { step: "bundle".into(), done, total, unit: "bytes" });
                 }
             }
-            is_right(&planned.manifest, entry, path, size, &hex(&hasher.finalize()))?;
+            is_right(&planned.manifest, entry, path, size, &hex::encode(hasher.finalize()))?;
         }
         out.write(&buffer_of_zeros(entry))?;
     }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use steps::{Event, Sink};
 
 use super::{Base, BundleError, BundledFile, Verified};
-use crate::artifact::{compare, hex};
+use crate::artifact::compare;
 use crate::{Artifact, ArtifactError, Store};
 
 const REPORT_EVERY: u64 = 64 << 20;
@@ -120,7 +120,7 @@ impl Store {
             }
         }
         let origin = bundle.bundle().path().display().to_string();
-        compare(&file.name, &origin, Some(&file.sha256), &hex(&hasher.finalize()))?;
+        compare(&file.name, &origin, Some(&file.sha256), &hex::encode(hasher.finalize()))?;
         readable(temporary.as_file()).and_then(|()| temporary.as_file().sync_all()).map_err(write())?;
         temporary.persist(&target).map_err(|e| ArtifactError::file(&target, "write")(e.error))?;
         Ok(())

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use super::manifest::part_name;
 use super::{BundleError, PartFile};
-use crate::artifact::hex;
 
 /// Writes the parts. They count only once the manifest is beside them.
 pub(super) struct PartWriter<'a> {
@@ -70,7 +69,7 @@ impl<'a> PartWriter<'a> {
         let flushed = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
         flushed.map_err(BundleError::file(&path, "write"))?;
         let file = part_name(self.bundle, self.parts.len());
-        self.parts.push(PartFile { file, size, sha256: hex(&hasher.finalize()) });
+        self.parts.push(PartFile { file, size, sha256: hex::encode(hasher.finalize()) });
         Ok(())
     }
 }

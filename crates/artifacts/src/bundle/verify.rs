@@ -11,7 +11,6 @@ use steps::{Event, Sink};
 use super::parts::PartReader;
 use super::{Bundle, BundleError, Entry, Manifest, PartFile, stream};
 use crate::Verdicts;
-use crate::artifact::hex;
 
 const REPORT_EVERY: u64 = 64 << 20;
 
@@ -179,7 +178,7 @@ fn read_part(
     }
     reading.lost(left);
     meter.more(left);
-    let got = hex(&hasher.finalize());
+    let got = hex::encode(hasher.finalize());
     let why = match (size == part.size, got == part.sha256) {
         (true, true) => return Ok(None),
         (false, _) => format!("it has {size} bytes instead of {}", part.size),
@@ -283,7 +282,7 @@ impl<'a> Reading<'a> {
 
     fn entry_ends(&mut self) {
         let entry = &self.manifest.entries[self.entry];
-        let got = hex(&std::mem::take(&mut self.hasher).finalize());
+        let got = hex::encode(std::mem::take(&mut self.hasher).finalize());
         let why = self.bad.take().or((got != entry.sha256).then_some("its content has another SHA-256"));
         if let Some(why) = why {
             self.tell(&entry.path, self.manifest.owners(&entry.sha256), why);

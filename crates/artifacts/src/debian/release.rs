@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::ArtifactError;
-use crate::artifact::{compare, hex};
+use crate::artifact::compare;
 
 /// The digests that a repository gives for its lists. [`Release::signed_by`] verifies who signed it, `parse` does not.
 ///
@@ -63,7 +63,7 @@ impl Release {
         if *size != got {
             return Err(ArtifactError::WrongSize { name, origin, wanted: *size, got });
         }
-        compare(path, &origin, Some(sha256), &hex(&Sha256::digest(bytes)))
+        compare(path, &origin, Some(sha256), &hex::encode(Sha256::digest(bytes)))
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn only_what_is_inside_the_signature_counts() {
-        let (right, wrong) = (hex(&Sha256::digest(b"abc")), "0".repeat(64));
+        let (right, wrong) = (hex::encode(Sha256::digest(b"abc")), "0".repeat(64));
         let list = |sha: &str| format!("MD5Sum:\n {wrong} 3 Packages\nSHA256:\n {sha} 3 Packages\n");
         let message = |before: &str, inside: &str, after: &str| {
             format!(

@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use steps::{Problem, Silent};
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Puts a blob into a folder and says what a bundle wants to know about it.

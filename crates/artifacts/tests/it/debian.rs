@@ -179,7 +179,7 @@ fn a_release_file_is_signed_by_the_keyring_or_refused() {
     };
     let dir = tempfile::tempdir().unwrap();
     let (release, inrelease) = (dir.path().join("Release"), dir.path().join("InRelease"));
-    let digest: String = Sha256::digest(INDEX).iter().map(|b| format!("{b:02x}")).collect();
+    let digest: String = hex::encode(Sha256::digest(INDEX));
     fs::write(&release, format!("Suite: x\nSHA256:\n {digest} {} main/Packages\n", INDEX.len())).unwrap();
     let words = |path: &Path| path.display().to_string();
     let sign = |signer: &Signer, how: &str, to: &Path| {
