@@ -12,7 +12,8 @@ use crate::world::World;
 pub(crate) struct Report {
     passed: Vec<String>,
     not_shown: usize,
-    failed: Vec<String>,
+    /// Names and reasons.
+    failed: Vec<(String, String)>,
     evidence: Option<String>,
 }
 
@@ -72,7 +73,7 @@ impl Report {
             }
             Err(why) => {
                 say(&format!("FAIL {name}  {why}  {:.1}s", took.as_secs_f32()));
-                self.failed.push(name.to_owned());
+                self.failed.push((name.to_owned(), why.0));
                 false
             }
         }
@@ -80,8 +81,8 @@ impl Report {
 
     /// The last lines; whether all is well.
     pub(crate) fn end(&self, took: Duration) -> bool {
-        for name in &self.failed {
-            say(&format!("failed: {name}"));
+        for (name, why) in &self.failed {
+            say(&format!("failed: {name}  {}", why.replace('\n', " | ")));
         }
         let not_shown = if self.not_shown > 0 { format!(", {} not shown here", self.not_shown) } else { String::new() };
         let (passed, failed) = (self.passed.len(), self.failed.len());

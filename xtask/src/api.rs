@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
-use machine::{Cmd, Local};
+use machine::Local;
 use steps::Timeline;
 
 use crate::parts::full;
-use crate::provision::cargo;
 use crate::say::Talk;
-use crate::{Ended, packages};
+use crate::{Ended, built, packages};
 
 /// What runs there, and the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[("etcd", "etcd-server"), ("etcdctl", "etcd-client"), ("setpriv", "util-linux")];
@@ -22,8 +21,8 @@ pub(crate) fn run(words: &[String]) -> Ended {
     }
     let talk = Talk::start("e2e-api", Timeline::default());
     let k3s = demolab::kubernetes(&demolab::default_cache(), talk.as_ref()).map_err(|e| full(&e))?;
-    let tests = Cmd::new(cargo()).args(["test", "--locked", "--quiet", "-p", "kubeapi", "--test", "it"]);
-    let mut tests = tests.args(["--", "--nocapture"]).env("AIRLAB_API_K3S", k3s).env("AIRLAB_API_REQUIRED", "1");
+    let tests = built::tests("kubeapi")?.arg("--nocapture");
+    let mut tests = tests.env("AIRLAB_API_K3S", k3s).env("AIRLAB_API_REQUIRED", "1");
     if words.iter().any(|word| word == "--outside") {
         let config = std::env::var_os("KUBECONFIG").ok_or("--outside needs KUBECONFIG")?;
         tests = tests.env("AIRLAB_API_KUBECONFIG", config);

@@ -7,8 +7,7 @@ use machine::{Cmd, Local};
 
 use crate::lab::target;
 use crate::parts::full;
-use crate::provision::cargo;
-use crate::say;
+use crate::{built, say};
 
 /// The folder of the test chart.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/kubesphere/tests/chart");
@@ -26,8 +25,8 @@ pub(crate) fn values() -> Result<bool, String> {
     };
     say::line(&format!("our values by real Helm, with {}", chart.display()));
     for (package, test) in TESTS {
-        let cmd = Cmd::new(cargo())
-            .args(["test", "--locked", "--quiet", "-p", package, "--test", "it", "--", "--nocapture", test])
+        let cmd = built::tests(package)?
+            .args(["--nocapture", test])
             .env("PYTHONPATH", &sdk)
             .env("AIRLAB_HELM_PYTHON", "python3")
             .env("AIRLAB_HELM_REQUIRED", "1")

@@ -2,6 +2,7 @@
 
 mod api;
 mod bench;
+mod built;
 mod ci;
 mod docs;
 mod e2e;
@@ -14,6 +15,7 @@ mod parts;
 mod provision;
 mod say;
 mod sbom;
+mod score;
 mod test;
 mod tidy;
 mod windows;

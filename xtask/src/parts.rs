@@ -1,4 +1,4 @@
-//! Parts of a longer check: each with a budget, a deadline, its output under its name, and a sign of life.
+//! A part of a longer check: a budget, a deadline, its output under its name, and a sign of life.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -22,115 +22,10 @@ pub(crate) struct Part {
     pub(crate) minutes: u64,
 }
 
-/// How parts ended.
-#[derive(Debug)]
-pub(crate) struct Score {
-    start: Instant,
-    passed: usize,
-    failed: Vec<&'static str>,
-    skipped: usize,
-    /// Name, seconds and budget in minutes of every part so far.
-    times: Vec<(&'static str, u64, u64)>,
-}
-
-impl Default for Score {
-    fn default() -> Self {
-        Self { start: Instant::now(), passed: 0, failed: Vec::new(), skipped: 0, times: Vec::new() }
-    }
-}
-
-impl Score {
-    /// Runs the part and counts it. `quiet` parts show their output only when they fail.
-    pub(crate) fn run(&mut self, part: &Part, quiet: bool) {
-        self.count(&ended(part, quiet));
-    }
-
-    /// Runs one part on one core and the others, one after the other, beside it.
-    pub(crate) fn run_beside(&mut self, long: &Part, others: &[(Part, bool)]) {
-        let long = std::thread::scope(|scope| {
-            let long = scope.spawn(|| ended(long, false));
-            for (part, quiet) in others {
-                self.run(part, *quiet);
-            }
-            long.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
-        self.count(&long);
-    }
-
-    fn count(&mut self, end: &End) {
-        let End { name, outcome, seconds, budget } = end;
-        let verdict = match outcome {
-            Ok(0) => {
-                self.passed += 1;
-                "passed".to_owned()
-            }
-            Ok(code) if *code == SKIPPED => {
-                self.skipped += 1;
-                "skipped".to_owned()
-            }
-            Ok(code) => {
-                self.failed.push(name);
-                format!("FAILED with exit code {code}")
-            }
-            Err(why) => {
-                self.failed.push(name);
-                format!("FAILED: {why}")
-            }
-        };
-        self.times.push((name, *seconds, *budget));
-        say::line(&format!("{name}: {verdict} after {seconds} s{}", over(*seconds, *budget)));
-    }
-
-    /// Whether every part so far passed or was skipped.
-    pub(crate) fn good(&self) -> bool {
-        self.failed.is_empty()
-    }
-
-    /// The closing lines; exit code 1 when a part failed.
-    pub(crate) fn close(&self) -> u8 {
-        let whole = self.start.elapsed().as_secs();
-        for (name, seconds, budget) in &self.times {
-            let slack = over(*seconds, *budget);
-            say::line(&format!("{name:<16} {seconds:>5} s of {:>5} s{slack}", budget * 60));
-        }
-        say::line(&format!("{:<16} {whole:>5} s", "all parts"));
-        if !self.good() {
-            say::line(&format!("failed: {}", self.failed.join(", ")));
-        }
-        let _ = say::result(&format!("{}\n", self.summary()));
-        u8::from(!self.good())
-    }
-
-    fn summary(&self) -> String {
-        let skipped = if self.skipped > 0 { format!(", {} skipped", self.skipped) } else { String::new() };
-        format!("{} passed, {} failed{skipped}", self.passed, self.failed.len())
-    }
-}
-
-/// How one part ended.
-struct End {
-    name: &'static str,
-    outcome: Result<i32, String>,
-    seconds: u64,
-    budget: u64,
-}
-
-fn ended(part: &Part, quiet: bool) -> End {
-    let start = Instant::now();
-    let Part { name, cmd, budget, minutes } = part;
-    say::line(&format!("{name}: {cmd} (budget {budget} min, ended after {minutes} min)"));
-    let outcome = watch(part, quiet);
-    End { name, outcome, seconds: start.elapsed().as_secs(), budget: *budget }
-}
-
-/// What is said of a part that took longer than its budget.
-fn over(seconds: u64, budget: u64) -> &'static str {
-    if seconds > budget * 60 { ", over its budget" } else { "" }
-}
-
 /// Runs the part to its end, showing its output; past its deadline, ends it and says so.
-fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
+pub(crate) fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
     let log = log_of(part.name)?;
+    let _ = std::fs::remove_file(&log);
     let plain = part.cmd.clone().env("TERM", "dumb").env("CARGO_TERM_COLOR", "never");
     let running = Local.start(&plain, &log).map_err(|e| full(&e))?;
     let start = Instant::now();
@@ -166,12 +61,10 @@ pub(crate) fn full(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-fn log_of(name: &str) -> Result<PathBuf, String> {
+pub(crate) fn log_of(name: &str) -> Result<PathBuf, String> {
     let dir = crate::lab::target().join("xtask");
     std::fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let log = dir.join(format!("{}.log", name.replace(' ', "-")));
-    let _ = std::fs::remove_file(&log);
-    Ok(log)
+    Ok(dir.join(format!("{}.log", name.replace(' ', "-"))))
 }
 
 fn end_group(pid: u32) {
@@ -227,33 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn passed_failed_and_skipped_parts_are_counted() {
-        let mut score = Score::default();
-        score.run(&part("t-good", "echo fine", 1), true);
-        score.run(&part("t-away", "exit 77", 1), true);
-        assert!(score.good());
-        score.run(&part("t-bad", "echo broken; exit 3", 1), true);
-        assert_eq!(score.summary(), "1 passed, 1 failed, 1 skipped");
-        assert_eq!(score.failed, ["t-bad"]);
-    }
-
-    #[test]
-    fn a_part_beside_others_counts_as_they_do() {
-        let mut score = Score::default();
-        let others = [(part("t-first", "sleep 1", 1), true), (part("t-second", "exit 4", 1), true)];
-        score.run_beside(&part("t-long", "sleep 2; exit 5", 1), &others);
-        assert_eq!(score.failed, ["t-second", "t-long"]);
-        assert_eq!(score.summary(), "1 passed, 2 failed");
-    }
-
-    #[test]
     fn a_part_past_its_deadline_is_ended_and_fails() {
-        let mut score = Score::default();
         let start = Instant::now();
         let hangs = part("t-hangs", "echo opening the door; sleep 60 & sleep 60", 0);
         let why = watch(&hangs, true).unwrap_err();
         assert!(why.ends_with("it hung after saying: opening the door"), "{why}");
-        score.run(&hangs, true);
-        assert!(!score.good() && start.elapsed() < Duration::from_secs(30));
+        assert!(start.elapsed() < Duration::from_secs(30));
     }
 }

@@ -4,8 +4,9 @@ use machine::{Cmd, Local};
 
 use crate::Ended;
 use crate::lab::myself;
-use crate::parts::{Part, Score};
+use crate::parts::Part;
 use crate::provision::cargo;
+use crate::score::Score;
 use crate::{packages, say};
 
 /// Runs every part; with names, only those. What the checks look with is installed first, with `--yes`.
@@ -48,6 +49,6 @@ pub(crate) fn parts() -> Vec<(Part, bool)> {
         (part("tests", cargo().args(tests.iter().copied()), 6, 30), false),
         (part("examples", cargo().args(["test", "--workspace", "--locked", "--doc", "--quiet"]), 2, 15), true),
         (part("manual", docs.env("RUSTDOCFLAGS", "-D warnings"), 2, 10), true),
-        (part("lab", myself().args(["e2e", "smoke"]), 9, 25), false),
+        (part("smoke", myself().args(["e2e", "smoke"]), 9, 25), false),
     ]
 }

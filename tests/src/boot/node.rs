@@ -144,14 +144,17 @@ impl<'a> Machine<'a> {
 
     /// System clock and real-time clock are within a second of the host's.
     pub(crate) fn clock_is_right(&self) -> Proof {
-        let offset = self.offset()?;
+        let offset = least_delayed(|| self.offset())?;
         ensure!(offset.abs() < 1000, "the node's clock is off by {offset} ms");
         let line = "r=/sys/class/rtc/rtc0/since_epoch; a=$(cat $r); while b=$(cat $r); [ $b = $a ]; do :; done; \
                     echo $((b * 1000 - $(date +%s%3N))); hwclock --show --utc";
-        let said = self.root(line)?;
-        let mut lines = said.lines();
-        let (Some(rtc), Some(shown)) = (lines.next(), lines.next()) else { fail!("hwclock: {said}") };
-        let rtc = rtc.trim().parse::<i64>()? + offset;
+        let mut shown = String::new();
+        let rtc = least_delayed(|| {
+            let said = self.root(line)?;
+            let Some((rtc, text)) = said.split_once('\n') else { fail!("hwclock: {said}") };
+            text.clone_into(&mut shown);
+            Ok(rtc.trim().parse::<i64>()? + offset)
+        })?;
         ensure!(rtc.abs() < 1000, "the real-time clock is off by {rtc} ms: {shown}");
         let journal = self.root("journalctl -b -u sync-time -u sync-time-again -o cat --no-pager | grep sync-time:")?;
         let lines: Vec<&str> = journal.lines().collect();
@@ -175,4 +178,16 @@ impl<'a> Machine<'a> {
             Ok(Ok(format!("{offset:+} ms after {:.0} s", start.elapsed().as_secs_f32())))
         })?
     }
+}
+
+/// A clock's offset, looked at again while it is out of the second that is asked for: what a busy host takes to
+/// hand a line on makes every measurement too small, so the largest counts.
+fn least_delayed(mut look: impl FnMut() -> Result<i64, Fail>) -> Result<i64, Fail> {
+    let mut largest = look()?;
+    for _ in 0..4 {
+        if largest.abs() >= 1000 {
+            largest = largest.max(look()?);
+        }
+    }
+    Ok(largest)
 }

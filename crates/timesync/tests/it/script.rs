@@ -48,6 +48,16 @@ fn a_right_clock_is_left_alone_and_measured_within_a_tenth_of_a_second() {
 }
 
 #[test]
+fn a_clock_set_by_a_wide_bound_is_set_again_by_a_narrow_one() {
+    let world = World::new(-40_000);
+    world.set("busy", "");
+    let out = world.sync(&[]);
+    assert_eq!(out.code, 0, "{}", out.error_text());
+    assert_eq!(world.get("sets").lines().count(), 2, "{}", out.text());
+    within(world.clock().offset, 0, 250);
+}
+
+#[test]
 fn a_clock_that_is_the_hosts_is_measured_and_not_touched() {
     let world = World::new(900);
     world.set("host", "");

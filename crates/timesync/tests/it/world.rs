@@ -26,7 +26,8 @@ case $1 in
 esac
 "#;
 
-/// Where `dated` exists, the certificate is good only while the clock is less than 100 days off. Counts its calls.
+/// Where `dated` exists, the certificate is good only while the clock is less than 100 days off. Where `busy` exists, it
+/// comes back late until the clock is set. Counts its calls.
 const CURL: &str = r#"#!/bin/sh
 echo call >> "$WORLD/calls"
 off=$(cat "$WORLD/offset")
@@ -35,7 +36,11 @@ case " $* " in
   *) [ -e "$WORLD/dated" ] && [ "${off#-}" -gt 8640000000 ] && {
        echo "curl: (60) SSL certificate problem: certificate has expired" >&2; exit 60; } ;;
 esac
-exec /usr/bin/curl "$@"
+[ -e "$WORLD/busy" ] && [ ! -e "$WORLD/sets" ] || exec /usr/bin/curl "$@"
+/usr/bin/curl "$@"
+code=$?
+sleep 0.7
+exit "$code"
 "#;
 
 /// k3s runs where `running` exists; what is asked of it is written down.
