@@ -12,7 +12,7 @@ use crate::provision::cargo;
 /// Builds the tests and gives the program of this package's, ready to be run in the package's folder.
 pub(crate) fn tests(package: &str) -> Result<Cmd, String> {
     let words = ["test", "--workspace", "--locked", "--test", "it", "--no-run", "--quiet", "--message-format", "json"];
-    let build = Cmd::new(cargo()).args(words).timeout(Duration::from_secs(3600));
+    let build = cargo().args(words).timeout(Duration::from_secs(3600));
     let said = Local.run_ok(&build).map_err(|e| full(&e))?.text();
     let (folder, program) = program(&said, package).ok_or_else(|| format!("{package} has no tests named it"))?;
     Ok(Cmd::new(program.display().to_string()).dir(folder))

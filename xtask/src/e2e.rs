@@ -60,7 +60,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     if words.iter().any(|word| FULL_MACHINES.contains(&word.as_str())) {
         full_machines::ensure(true)?;
     }
-    let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(packages().flat_map(|p| ["-p", p]));
+    let build = cargo().args(["build", "--locked", "--quiet"]).args(packages().flat_map(|p| ["-p", p]));
     let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
     if built != 0 {
         return Ok(1);

@@ -43,7 +43,7 @@ fn fuzz(name: &str, seconds: u64) -> Result<i32, String> {
     let corpus = Path::new(FOLDER).join("corpus").join(name);
     let seeds = Path::new(FOLDER).join("seeds").join(name);
     std::fs::create_dir_all(&corpus).map_err(|e| format!("{}: {e}", corpus.display()))?;
-    let cmd = Cmd::new(cargo()).args(["fuzz", "run", name]).arg(&corpus).arg(&seeds).arg("--");
+    let cmd = cargo().args(["fuzz", "run", name]).arg(&corpus).arg(&seeds).arg("--");
     let cmd = cmd.args([format!("-max_total_time={seconds}"), "-timeout=10".into(), "-print_final_stats=1".into()]);
     // Nothing is asked about leaks: looking for them needs ptrace, which containers often forbid.
     let cmd = cmd

@@ -1,5 +1,6 @@
 //! `cargo xtask provision`: packages, parts and programs side by side, then `airlab provision`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
@@ -96,12 +97,18 @@ pub(crate) fn programs(talk: &Talk) -> Result<(), String> {
 
 fn cargo_build() -> Cmd {
     let packages = PROGRAMS.iter().flat_map(|p| ["-p", p]);
-    Cmd::new(cargo()).args(["build", "--locked"]).args(packages).timeout(Duration::from_secs(3600))
+    cargo().args(["build", "--locked"]).args(packages).timeout(Duration::from_secs(3600))
 }
 
-/// The cargo that runs us.
-pub(crate) fn cargo() -> String {
-    std::env::var("CARGO").unwrap_or_else(|_| "cargo".into())
+/// The cargo that runs us, without what it told us of our own package: build scripts look at these variables, and would
+/// take a build that we start for another one than a person's own `cargo build`.
+pub(crate) fn cargo() -> Cmd {
+    let cargo = Cmd::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()));
+    let about_us = |key: &OsString| {
+        let key = key.to_string_lossy();
+        key.starts_with("CARGO_PKG_") || key.starts_with("CARGO_MANIFEST_")
+    };
+    std::env::vars_os().map(|(key, _)| key).filter(about_us).fold(cargo, Cmd::env_remove)
 }
 
 /// The built airlab.

@@ -22,8 +22,8 @@ pub(crate) fn run(words: &[String]) -> Ended {
         _ => return say::not_yet(&format!("sbom {}", words.join(" "))),
     };
     let packages = PROGRAMS.iter().flat_map(|name| ["-p", name]);
-    let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet"]).args(release).args(packages);
-    let writer = Cmd::new(cargo()).args(["build", "--locked", "--quiet", "-p", "artifacts", "--example", "sbom"]);
+    let build = cargo().args(["build", "--locked", "--quiet"]).args(release).args(packages);
+    let writer = cargo().args(["build", "--locked", "--quiet", "-p", "artifacts", "--example", "sbom"]);
     for cmd in [build, writer] {
         if Local.take_over(&cmd.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
             return Ok(1);
@@ -33,7 +33,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     let field = |name: &str| compiler.lines().find_map(|l| l.strip_prefix(name)).unwrap_or_default().trim().to_owned();
     let (rust, host) = (field("release:"), field("host:"));
     let words = ["metadata", "--locked", "--format-version", "1", "--filter-platform"];
-    let metadata = ask(&Cmd::new(cargo()).args(words).arg(&host))?.stdout;
+    let metadata = ask(&cargo().args(words).arg(&host))?.stdout;
     let file = target().join("xtask/metadata.json");
     let write = || std::fs::create_dir_all(target().join("xtask")).and_then(|()| std::fs::write(&file, &metadata));
     write().map_err(|e| format!("{}: {e}", file.display()))?;

@@ -32,7 +32,6 @@ pub(crate) fn run(words: &[String]) -> Ended {
 
 /// The parts in order of cost; the quiet ones show their output only when they fail.
 pub(crate) fn parts() -> Vec<(Part, bool)> {
-    let cargo = || Cmd::new(cargo());
     let nextest = Local.run(&Cmd::new("cargo-nextest").args(["nextest", "--version"])).is_ok_and(|out| out.code == 0);
     let tests: &[&str] = if nextest {
         &["nextest", "run", "--workspace", "--locked", "--status-level", "slow", "--final-status-level", "fail"]

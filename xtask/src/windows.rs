@@ -33,6 +33,6 @@ fn setup(words: &[String]) -> Ended {
 fn check() -> Ended {
     // the end-to-end proof runs the lab as root of a Linux machine, and only there
     let words = ["check", "--workspace", "--exclude", "e2e", "--locked", "--all-targets", "--target", TARGET];
-    let cmd = Cmd::new(cargo()).args(words).timeout(Duration::from_secs(3600));
+    let cmd = cargo().args(words).timeout(Duration::from_secs(3600));
     Ok(u8::from(Local.take_over(&cmd).map_err(|e| full(&e))? != 0))
 }

@@ -17,18 +17,20 @@ pub struct Cmd {
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
     pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) unset: Vec<OsString>,
     pub(crate) dir: Option<PathBuf>,
     pub(crate) stdin: Option<Vec<u8>>,
     pub(crate) timeout: Duration,
 }
 
 impl Cmd {
-    /// A command with no arguments and a deadline of 60 seconds.
+    /// A command with no arguments and a deadline of 120 seconds.
     pub fn new(program: impl Into<OsString>) -> Self {
         Self {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
+            unset: Vec::new(),
             dir: None,
             stdin: None,
             timeout: Duration::from_secs(120),
@@ -54,6 +56,12 @@ impl Cmd {
     /// Sets one environment variable for the program.
     pub fn env(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// Keeps this environment variable of ours from the program. Of no use over SSH, where none of ours arrives.
+    pub fn env_remove(mut self, key: impl Into<OsString>) -> Self {
+        self.unset.push(key.into());
         self
     }
 

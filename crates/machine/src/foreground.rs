@@ -6,14 +6,7 @@ impl Local {
     /// Runs the command with this program's own standard input, output and error, in its process group and without a
     /// deadline, and gives back its exit code. For commands a person talks to; the [`Cmd`]'s standard input is unused.
     pub fn take_over(self, cmd: &Cmd) -> Result<i32, ExecError> {
-        let mut expression = duct::cmd(&cmd.program, &cmd.args).unchecked();
-        for (key, value) in &cmd.env {
-            expression = expression.env(key, value);
-        }
-        if let Some(dir) = &cmd.dir {
-            expression = expression.dir(dir);
-        }
-        let ended = expression.run().map_err(|e| crate::local::not_started(cmd, e))?;
+        let ended = crate::local::bare_expression(cmd).run().map_err(|e| crate::local::not_started(cmd, e))?;
         Ok(crate::local::code_of(ended.status))
     }
 }

@@ -12,14 +12,19 @@ pub struct Local;
 
 const HERE: &str = "this host";
 
+/// The command with its environment and its folder; any exit code is a result.
+pub(crate) fn bare_expression(cmd: &Cmd) -> duct::Expression {
+    let e = duct::cmd(&cmd.program, &cmd.args).unchecked();
+    let e = cmd.unset.iter().fold(e, |e, key| e.env_remove(key));
+    let e = cmd.env.iter().fold(e, |e, (key, value)| e.env(key, value));
+    match &cmd.dir {
+        Some(dir) => e.dir(dir),
+        None => e,
+    }
+}
+
 fn expression(cmd: &Cmd) -> duct::Expression {
-    let mut e = duct::cmd(&cmd.program, &cmd.args).unchecked();
-    for (key, value) in &cmd.env {
-        e = e.env(key, value);
-    }
-    if let Some(dir) = &cmd.dir {
-        e = e.dir(dir);
-    }
+    let e = bare_expression(cmd);
     match &cmd.stdin {
         Some(bytes) => e.stdin_bytes(bytes.clone()),
         None => e.stdin_null(),
@@ -69,6 +74,9 @@ impl Local {
             command.stdin(file);
         }
         command.args(&cmd.args).envs(cmd.env.iter().map(|(k, v)| (k, v)));
+        for key in &cmd.unset {
+            command.env_remove(key);
+        }
         if let Some(dir) = &cmd.dir {
             command.current_dir(dir);
         }
@@ -173,6 +181,13 @@ mod tests {
     fn output_and_exit_code_come_back() {
         let out = Local.run(&Cmd::new("sh").args(["-c", "cat; echo oops >&2; exit 7"]).stdin("hello")).unwrap();
         assert_eq!((out.code, out.text().as_str(), out.error_text().as_str()), (7, "hello", "oops"));
+    }
+
+    #[test]
+    fn a_variable_of_ours_is_kept_from_the_program() {
+        let cmd = Cmd::new("sh").args(["-c", "echo ${CARGO_PKG_NAME-none} $MORE"]).env("MORE", "more");
+        assert_eq!(Local.run(&cmd).unwrap().text(), "machine more");
+        assert_eq!(Local.run(&cmd.env_remove("CARGO_PKG_NAME")).unwrap().text(), "none more");
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub(crate) fn run() -> Ended {
         }
     }
     let build = ["build", "--locked", "--release", "--quiet", "-p", "registry-mirror", "--example", "mirror"];
-    if Local.take_over(&Cmd::new(cargo()).args(build).timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
+    if Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
         return Ok(1);
     }
     let memory = PathBuf::from("/dev/shm");

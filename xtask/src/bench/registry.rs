@@ -45,7 +45,7 @@ pub(super) fn run() -> Ended {
     }
     say::line("building the registry as it is released");
     let build = ["build", "--locked", "--quiet", "--release", "-p", "registry-mirror", "--example", "serve"];
-    let built = Local.take_over(&Cmd::new(cargo()).args(build).timeout(Duration::from_secs(3600)));
+    let built = Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600)));
     if built.map_err(|e| full(&e))? != 0 {
         return Ok(1);
     }

@@ -61,7 +61,7 @@ pub(crate) fn run() -> Ended {
         return Err(format!("openssh-server is needed\nwhat to do:\n  {}", packages::command(&["openssh-server"])));
     }
     let build = ["build", "--locked", "--release", "--quiet", "-p", "k3s-bootstrap", "--example", "join"];
-    if Local.take_over(&Cmd::new(cargo()).args(build).timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
+    if Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
         return Ok(1);
     }
     let dir = std::env::temp_dir().join(format!("airlab-bench-ssh-{}", std::process::id()));

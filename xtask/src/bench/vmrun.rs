@@ -39,7 +39,7 @@ struct Figures {
 
 /// Starts thirty machines by `vmware start`, then three. Exit code 1 when a goal is missed.
 pub(crate) fn run() -> Ended {
-    let build = Cmd::new(cargo()).args(["build", "--locked", "--quiet", "-p", "vmware-cli"]);
+    let build = cargo().args(["build", "--locked", "--quiet", "-p", "vmware-cli"]);
     if Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
         return Ok(1);
     }

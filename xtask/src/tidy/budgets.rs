@@ -1,7 +1,5 @@
 //! What may be in a crate's tree, and how large the lock file may grow.
 
-use machine::Cmd;
-
 use super::{Findings, output};
 use crate::provision::cargo;
 
@@ -19,7 +17,7 @@ pub(super) fn trees() -> Findings {
     let mut found = Vec::new();
     for name in LEAN {
         let words = ["tree", "--locked", "--edges", "normal", "--target", "all", "--prefix", "none", "--package", name];
-        let tree = output(Cmd::new(cargo()).args(words))?;
+        let tree = output(cargo().args(words))?;
         let heavy = HEAVY.iter().filter(|heavy| tree.lines().any(|l| l.split(' ').next() == Some(heavy)));
         found.extend(heavy.map(|heavy| format!("{name} has {heavy} in its tree")));
     }

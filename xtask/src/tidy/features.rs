@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use machine::Cmd;
-
 use super::{Findings, output};
 use crate::e2e;
 use crate::provision::cargo;
@@ -20,7 +18,7 @@ pub(super) fn check() -> Findings {
 
 fn tree(words: &[&str]) -> Result<Features, String> {
     let fixed = ["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}"];
-    let text = output(Cmd::new(cargo()).args(fixed).args(words.iter().copied()))?;
+    let text = output(cargo().args(fixed).args(words.iter().copied()))?;
     let mut features = Features::new();
     for (package, with) in text.lines().filter_map(|l| l.trim_end_matches(" (*)").split_once('|')) {
         features.entry(package.to_owned()).or_default().insert(with.to_owned());

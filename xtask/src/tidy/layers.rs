@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use machine::Cmd;
 use serde_json::Value;
 
 use super::{Findings, output};
@@ -42,7 +41,7 @@ const LIBRARIES: &[&str] = &[
 
 /// Every arrow that points up or sideways.
 pub(super) fn check() -> Findings {
-    let json = output(Cmd::new(cargo()).args(["metadata", "--no-deps", "--locked", "--format-version", "1"]))?;
+    let json = output(cargo().args(["metadata", "--no-deps", "--locked", "--format-version", "1"]))?;
     let metadata: Value = serde_json::from_str(&json).map_err(|e| format!("cargo metadata: {e}"))?;
     Ok(findings(&arrows(&metadata)))
 }
