@@ -16,10 +16,10 @@ use machine::{Cmd, Local};
 use steps::Timeline;
 
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::programs;
 use crate::say::Talk;
 use crate::{Ended, packages, say};
+use steps::chain;
 
 /// Times the floor that a provision may take.
 const GOAL: f64 = 2.0;
@@ -60,8 +60,8 @@ pub(crate) fn run(words: &[String]) -> Ended {
     let work = Folder::new()?;
     programs(&talk)?;
     let spec = demolab::Spec { cache: demolab::default_cache() };
-    let image = demolab::node_image(&spec.cache, talk.as_ref()).map_err(|e| full(&e))?;
-    let parts = demolab::build(&spec, talk.as_ref()).map_err(|e| full(&e))?;
+    let image = demolab::node_image(&spec.cache, talk.as_ref()).map_err(|e| chain(&e))?;
+    let parts = demolab::build(&spec, talk.as_ref()).map_err(|e| chain(&e))?;
     talk.say("floor: three disks, three containers, Kubernetes by a plain script");
     let floor = floor(&work.0.join("floor"), &image.rootfs, &parts.k3s, &parts.airgap_images)?;
     talk.say("provision: the same from `airlab provision`, parts cached");
@@ -97,7 +97,7 @@ impl Drop for Folder {
 fn floor(work: &Path, rootfs: &Path, k3s: &Path, images: &Path) -> Result<f64, String> {
     let cmd = Cmd::new("bash").arg(FLOOR).env("ROOTFS", rootfs).env("K3S", k3s).env("IMAGES", images);
     let cmd = cmd.env("NODE", NODE).env("WORK", work).timeout(Duration::from_secs(600));
-    let code = Local.take_over(&cmd).map_err(|e| full(&e))?;
+    let code = Local.take_over(&cmd).map_err(|e| chain(&e))?;
     if code != 0 {
         return Err(format!("the floor's script ended with {code}"));
     }
@@ -110,7 +110,7 @@ fn provision(work: &Path) -> Result<f64, String> {
     let airlab = |words: &[&str]| {
         let cmd = Cmd::new(target().join("debug/airlab")).args(words.iter().copied()).dir(work);
         let cmd = cmd.env("KUBECONFIG", work.join("kubeconfig")).timeout(Duration::from_secs(1800));
-        Local.take_over(&cmd).map_err(|e| full(&e))
+        Local.take_over(&cmd).map_err(|e| chain(&e))
     };
     let start = Instant::now();
     let up = airlab(&["provision", "--yes"]);

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use machine::{Cmd, Local};
 
-use crate::parts::full;
 use crate::provision::cargo;
+use steps::chain;
 
 /// Builds the tests and gives the program of this package's, ready to be run in the package's folder.
 pub(crate) fn tests(package: &str) -> Result<Cmd, String> {
     let words = ["test", "--workspace", "--locked", "--test", "it", "--no-run", "--quiet", "--message-format", "json"];
     let build = cargo().args(words).timeout(Duration::from_secs(3600));
-    let said = Local.run_ok(&build).map_err(|e| full(&e))?.text();
+    let said = Local.run_ok(&build).map_err(|e| chain(&e))?.text();
     let (folder, program) = program(&said, package).ok_or_else(|| format!("{package} has no tests named it"))?;
     Ok(Cmd::new(program.display().to_string()).dir(folder))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use machine::{Cmd, Local};
 
 use crate::lab::target;
-use crate::parts::{SKIPPED, full};
+use crate::parts::SKIPPED;
 use crate::provision::{PROGRAMS, cargo};
 use crate::{Ended, full_machines, helm, packages, say};
+use steps::chain;
 
 /// Programs of the host that the proof looks with, and the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[
@@ -61,7 +62,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
         full_machines::ensure(true)?;
     }
     let build = cargo().args(["build", "--locked", "--quiet"]).args(packages().flat_map(|p| ["-p", p]));
-    let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))?;
+    let built = Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| chain(&e))?;
     if built != 0 {
         return Ok(1);
     }
@@ -69,6 +70,6 @@ pub(crate) fn run(words: &[String]) -> Ended {
         return Ok(1);
     }
     let e2e = Cmd::new(target().join("debug/e2e")).args(words).timeout(Duration::from_secs(2 * 3600));
-    let code = Local.take_over(&e2e).map_err(|e| full(&e))?;
+    let code = Local.take_over(&e2e).map_err(|e| chain(&e))?;
     Ok(u8::try_from(code).unwrap_or(1))
 }

@@ -58,7 +58,7 @@ impl Apt {
     /// One with its own sources list and lists folder, from the mirrors that the machine itself uses.
     fn private(dir: &Path, release: &str) -> Result<Self, String> {
         let (list, lists) = (dir.join("sources.list"), dir.join("lists"));
-        let text = demolab::sources_with_backports(release).map_err(|e| crate::parts::full(&e))?;
+        let text = demolab::sources_with_backports(release).map_err(|e| steps::chain(&e))?;
         let write =
             |path: &PathBuf| std::fs::create_dir_all(lists.join("partial")).and_then(|()| std::fs::write(path, &text));
         write(&list).map_err(|e| format!("{}: {e}", list.display()))?;
@@ -76,7 +76,7 @@ impl Apt {
         let cmd = Cmd::new("apt-get").args(["-q", "-o", "DPkg::Lock::Timeout=120"]);
         let cmd = self.options.iter().fold(cmd, |cmd, option| cmd.args(["-o", option])).args(words.iter().copied());
         let cmd = cmd.env("DEBIAN_FRONTEND", "noninteractive").timeout(Duration::from_secs(600));
-        Local.run_ok(&cmd).map(|_| ()).map_err(|e| crate::parts::full(&e))
+        Local.run_ok(&cmd).map(|_| ()).map_err(|e| steps::chain(&e))
     }
 }
 

@@ -6,9 +6,9 @@ use std::time::Duration;
 use machine::{Cmd, Local};
 
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::cargo;
 use crate::{Ended, say};
+use steps::chain;
 
 /// The targets of `fuzz/`, in the order in which they run.
 const TARGETS: &[&str] = &["vmx", "vmdk", "answers", "iso", "names", "ranges", "archive", "packed", "packages"];
@@ -51,5 +51,5 @@ fn fuzz(name: &str, seconds: u64) -> Result<i32, String> {
         .env("RUSTC_BOOTSTRAP", "1")
         .env("CARGO_TARGET_DIR", target().join("fuzz"))
         .dir(FOLDER);
-    Local.take_over(&cmd.timeout(Duration::from_secs(seconds + 3600))).map_err(|e| full(&e))
+    Local.take_over(&cmd.timeout(Duration::from_secs(seconds + 3600))).map_err(|e| chain(&e))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use machine::{Cmd, Local};
 
 use crate::lab::target;
-use crate::parts::full;
 use crate::{built, say};
+use steps::chain;
 
 /// The folder of the test chart.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/kubesphere/tests/chart");
@@ -31,7 +31,7 @@ pub(crate) fn values() -> Result<bool, String> {
             .env("AIRLAB_HELM_PYTHON", "python3")
             .env("AIRLAB_HELM_REQUIRED", "1")
             .env("KS_CORE_CHART", &chart);
-        let code = Local.take_over(&cmd.timeout(Duration::from_secs(1200))).map_err(|e| full(&e))?;
+        let code = Local.take_over(&cmd.timeout(Duration::from_secs(1200))).map_err(|e| chain(&e))?;
         if code != 0 {
             return Ok(false);
         }
@@ -53,7 +53,7 @@ fn sdk(dir: &Path) -> Result<PathBuf, String> {
     let words = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-deps", "--require-hashes"];
     let pip = Cmd::new("python3").args(words).args(["--only-binary", ":all:", "--upgrade", "--target"]).arg(&half);
     let pip = pip.arg("-r").arg(dir.join("helm.txt")).timeout(Duration::from_secs(600));
-    Local.run_ok(&pip).map_err(|e| format!("Helm is not to be had: {}", full(&e)))?;
+    Local.run_ok(&pip).map_err(|e| format!("Helm is not to be had: {}", chain(&e)))?;
     std::fs::rename(&half, &into).map_err(|e| format!("{}: {e}", into.display()))?;
     Ok(into)
 }
@@ -61,6 +61,6 @@ fn sdk(dir: &Path) -> Result<PathBuf, String> {
 fn packed(dir: &Path) -> Result<PathBuf, String> {
     let to = dir.join("ks-core-1.1.4.tgz");
     let tar = Cmd::new("tar").arg("-czf").arg(&to).args(["-C", CHART, "ks-core"]);
-    Local.run_ok(&tar.timeout(Duration::from_secs(60))).map_err(|e| full(&e))?;
+    Local.run_ok(&tar.timeout(Duration::from_secs(60))).map_err(|e| chain(&e))?;
     Ok(to)
 }

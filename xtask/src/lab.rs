@@ -7,9 +7,10 @@ use machine::{Cmd, Local};
 use steps::Timeline;
 
 use crate::Ended;
-use crate::parts::{SKIPPED, full};
+use crate::parts::SKIPPED;
 use crate::say::{self, Talk};
 use crate::{packages, provision};
+use steps::chain;
 
 /// A lab comes up, says that it is Ready, and goes away again, whatever happened in between.
 pub(crate) fn smoke() -> Ended {
@@ -25,7 +26,7 @@ pub(crate) fn smoke() -> Ended {
     std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     let airlab = |words: &[&str]| {
         let cmd = Cmd::new(provision::program()).args(words.iter().copied()).dir(&folder);
-        Local.take_over(&cmd.env("KUBECONFIG", folder.join("kubeconfig"))).map_err(|e| full(&e))
+        Local.take_over(&cmd.env("KUBECONFIG", folder.join("kubeconfig"))).map_err(|e| chain(&e))
     };
     let up = airlab(&["provision", "--yes"])?;
     let ready = if up == 0 { airlab(&["status"])? } else { up };

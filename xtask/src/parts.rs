@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use crate::say;
 
@@ -27,7 +28,7 @@ pub(crate) fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
     let log = log_of(part.name)?;
     let _ = std::fs::remove_file(&log);
     let plain = part.cmd.clone().env("TERM", "dumb").env("CARGO_TERM_COLOR", "never");
-    let running = Local.start(&plain, &log).map_err(|e| full(&e))?;
+    let running = Local.start(&plain, &log).map_err(|e| chain(&e))?;
     let start = Instant::now();
     let mut tail = Tail { path: log, at: 0, name: part.name, told: Instant::now(), last: String::new() };
     loop {
@@ -53,12 +54,6 @@ pub(crate) fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
         }
         std::thread::sleep(Duration::from_millis(200));
     }
-}
-
-/// An error with its causes on one line.
-pub(crate) fn full(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |e| (*e).source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 pub(crate) fn log_of(name: &str) -> Result<PathBuf, String> {

@@ -12,8 +12,8 @@ use steps::{Event, Outcome, Sink, Timeline};
 use crate::Ended;
 use crate::lab::target;
 use crate::packages;
-use crate::parts::full;
 use crate::say::Talk;
+use steps::chain;
 
 /// The programs a lab is run with; the last one runs inside it.
 pub(crate) const PROGRAMS: [&str; 4] = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "demodns"];
@@ -48,7 +48,7 @@ pub(crate) fn prepare(talk: &Arc<Talk>, demo: bool, yes: bool) -> Result<(), Str
 
 /// Any other verb of airlab, with the programs built first.
 pub(crate) fn pass(words: &[String]) -> Ended {
-    let build = Local.take_over(&cargo_build().arg("--quiet")).map_err(|e| full(&e))?;
+    let build = Local.take_over(&cargo_build().arg("--quiet")).map_err(|e| chain(&e))?;
     if build == 0 { airlab(words, Duration::ZERO) } else { Ok(1) }
 }
 
@@ -79,7 +79,7 @@ fn parts(talk: &Talk) -> Result<(), String> {
         let k3s = k3s.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         iso.and(k3s)
     });
-    done.map(|_| ()).map_err(|e| format!("offline parts: {}", full(&e)))
+    done.map(|_| ()).map_err(|e| format!("offline parts: {}", chain(&e)))
 }
 
 /// Builds the programs a lab is run with.
@@ -87,7 +87,7 @@ pub(crate) fn programs(talk: &Talk) -> Result<(), String> {
     let step = "programs".to_owned();
     let start = Instant::now();
     talk.emit(Event::Started { step: step.clone() });
-    let out = Local.run(&cargo_build().arg("--quiet")).map_err(|e| full(&e))?;
+    let out = Local.run(&cargo_build().arg("--quiet")).map_err(|e| chain(&e))?;
     if out.code != 0 {
         return Err(format!("cargo build failed:\n{}", out.error_text()));
     }
@@ -119,7 +119,7 @@ pub(crate) fn program() -> PathBuf {
 /// Runs the built airlab with these words; its clock goes on from `before`.
 fn airlab(words: &[String], before: Duration) -> Ended {
     let cmd = Cmd::new(program()).args(words).env("AIRLAB_STARTED_MS", before.as_millis().to_string());
-    let code = Local.take_over(&cmd).map_err(|e| full(&e))?;
+    let code = Local.take_over(&cmd).map_err(|e| chain(&e))?;
     Ok(u8::try_from(code).unwrap_or(1))
 }
 

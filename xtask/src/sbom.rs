@@ -7,9 +7,9 @@ use machine::{Cmd, Local, Output};
 use serde_json::Value;
 
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::{PROGRAMS, cargo};
 use crate::{Ended, say};
+use steps::chain;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -25,7 +25,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     let build = cargo().args(["build", "--locked", "--quiet"]).args(release).args(packages);
     let writer = cargo().args(["build", "--locked", "--quiet", "-p", "artifacts", "--example", "sbom"]);
     for cmd in [build, writer] {
-        if Local.take_over(&cmd.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
+        if Local.take_over(&cmd.timeout(Duration::from_secs(3600))).map_err(|e| chain(&e))? != 0 {
             return Ok(1);
         }
     }
@@ -43,7 +43,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
         let bill = target().join(profile).join(format!("{name}.spdx.json"));
         let cmd = Cmd::new(target().join("debug/examples/sbom")).arg(&file).arg(Path::new(ROOT).join("Cargo.lock"));
         let cmd = cmd.arg(&rust).arg(&built).arg(&bill).timeout(Duration::from_secs(600));
-        if Local.take_over(&cmd).map_err(|e| full(&e))? == 0 {
+        if Local.take_over(&cmd).map_err(|e| chain(&e))? == 0 {
             say::result(&format!("{}\n", bill.display()))?;
         } else {
             code = 1;
@@ -53,7 +53,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
 }
 
 fn ask(cmd: &Cmd) -> Result<Output, String> {
-    Local.run_ok(&cmd.clone().dir(ROOT).timeout(Duration::from_secs(300))).map_err(|e| full(&e))
+    Local.run_ok(&cmd.clone().dir(ROOT).timeout(Duration::from_secs(300))).map_err(|e| chain(&e))
 }
 
 /// The programs of the crates that a lab is run with.

@@ -14,8 +14,8 @@ use std::time::Duration;
 use machine::{Cmd, Local};
 
 use crate::Ended;
-use crate::parts::full;
 use crate::say;
+use steps::chain;
 
 /// What a check found wrong, one line each.
 type Findings = Result<Vec<String>, String>;
@@ -54,7 +54,7 @@ pub(crate) fn run() -> Ended {
 
 /// What a command printed; any exit code but 0 is an error.
 fn output(cmd: Cmd) -> Result<String, String> {
-    Local.run_ok(&cmd.timeout(Duration::from_secs(300))).map(|out| out.text()).map_err(|e| full(&e))
+    Local.run_ok(&cmd.timeout(Duration::from_secs(300))).map(|out| out.text()).map_err(|e| chain(&e))
 }
 
 /// The files of the repository that exist, as git knows them: tracked, or new and not ignored.

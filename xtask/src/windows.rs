@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use machine::{Cmd, Local};
 
-use crate::parts::full;
 use crate::provision::cargo;
 use crate::{Ended, say};
+use steps::chain;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 const SETUP: &str = "xtask/windows/setup.sh";
@@ -26,7 +26,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
 }
 
 fn setup(words: &[String]) -> Ended {
-    let code = Local.take_over(&Cmd::new("bash").arg(SETUP).args(words)).map_err(|e| full(&e))?;
+    let code = Local.take_over(&Cmd::new("bash").arg(SETUP).args(words)).map_err(|e| chain(&e))?;
     Ok(u8::from(code != 0))
 }
 
@@ -34,5 +34,5 @@ fn check() -> Ended {
     // the end-to-end proof runs the lab as root of a Linux machine, and only there
     let words = ["check", "--workspace", "--exclude", "e2e", "--locked", "--all-targets", "--target", TARGET];
     let cmd = cargo().args(words).timeout(Duration::from_secs(3600));
-    Ok(u8::from(Local.take_over(&cmd).map_err(|e| full(&e))? != 0))
+    Ok(u8::from(Local.take_over(&cmd).map_err(|e| chain(&e))? != 0))
 }

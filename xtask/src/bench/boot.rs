@@ -9,10 +9,10 @@ use steps::Timeline;
 
 use super::Folder;
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::programs;
 use crate::say::Talk;
 use crate::{Ended, full_machines, packages, say};
+use steps::chain;
 
 /// Times the bare script that airlab may take.
 const GOAL: f64 = 1.3;
@@ -64,7 +64,7 @@ fn both(dir: &Path) -> Result<(f64, f64), String> {
         .env("ADDRESS", ADDRESS)
         .env("KEY", lab.join("ssh/id_ed25519"))
         .env("WORK", &bare);
-    ok(Local.take_over(&script).map_err(|e| full(&e))?, "the script")?;
+    ok(Local.take_over(&script).map_err(|e| chain(&e))?, "the script")?;
     let seconds = std::fs::read_to_string(bare.join("ready")).map_err(|e| format!("the script's figure: {e}"))?;
     let seconds: f64 = seconds.trim().parse().map_err(|e| format!("the script's figure {seconds:?}: {e}"))?;
     say::line(&format!("bare script: {seconds:.1} s; now airlab"));
@@ -78,7 +78,7 @@ fn ok(code: i32, what: &str) -> Result<(), String> {
 }
 
 fn airlab(dir: &Path, verb: &str, words: &[&str]) -> Result<i32, String> {
-    Local.take_over(&command(dir, verb, words)).map_err(|e| full(&e))
+    Local.take_over(&command(dir, verb, words)).map_err(|e| chain(&e))
 }
 
 fn command(dir: &Path, verb: &str, words: &[&str]) -> Cmd {

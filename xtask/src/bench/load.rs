@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use machine::{Cmd, Local};
 
-use crate::parts::full;
+use steps::chain;
 
 /// What one phase showed.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub(super) fn drive(pid: u32, url: &str, connections: u32, seconds: u32) -> Resu
         .args([format!("-t{}", connections.min(2)), format!("-c{connections}"), format!("-d{seconds}s")])
         .args(["--timeout", "60s", "--latency", "-H", "Accept: application/vnd.oci.image.manifest.v1+json", url])
         .timeout(Duration::from_secs(u64::from(seconds) + 90));
-    let text = Local.run_ok(&cmd).map_err(|e| full(&e))?.text();
+    let text = Local.run_ok(&cmd).map_err(|e| chain(&e))?.text();
     let cpu_s = cpu_seconds(pid)? - before;
     let after = |mark: &str| text.split(mark).nth(1).and_then(|rest| rest.split_whitespace().next());
     if let Some(bad) = after("Non-2xx or 3xx responses:") {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use machine::{Background, Cmd, Local};
 
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::cargo;
 use crate::{Ended, packages, say};
+use steps::chain;
 
 /// Bytes for each tenth of a MiB: the whole set of 1.1 GiB.
 const TENTH: u32 = 104_858;
@@ -66,7 +66,7 @@ pub(crate) fn run() -> Ended {
         }
     }
     let build = ["build", "--locked", "--release", "--quiet", "-p", "registry-mirror", "--example", "mirror"];
-    if Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
+    if Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600))).map_err(|e| chain(&e))? != 0 {
         return Ok(1);
     }
     let memory = PathBuf::from("/dev/shm");
@@ -91,7 +91,7 @@ fn measure(work: &Path) -> Result<Vec<Row>, String> {
     say::line("the set: 26 references, 84 blobs, 1.1 GiB");
     let call = |args: &[&Path]| {
         let cmd = Cmd::new(&ours).args(args.iter().map(|p| p.as_os_str())).timeout(LONGEST);
-        Local.run_ok(&cmd).map(drop).map_err(|e| full(&e))
+        Local.run_ok(&cmd).map(drop).map_err(|e| chain(&e))
     };
     call(&[Path::new("generate"), &layout, Path::new(&TENTH.to_string()), &list])?;
     call(&[&list, &layout, &work.join("from")])?;
@@ -131,7 +131,7 @@ fn cost(work: &Path, line: &str, from: &mut Registry, to: &mut Registry) -> Resu
     let script = format!("{line}; code=$?; times > {}; exit $code", cpu.display());
     let cmd = Cmd::new("bash").args(["-c", &script]).env("HOME", work).timeout(LONGEST);
     let begun = Instant::now();
-    let process = Local.start(&cmd, &log).map_err(|e| full(&e))?;
+    let process = Local.start(&cmd, &log).map_err(|e| chain(&e))?;
     let mut peak = 0;
     let code = loop {
         // Quick runs are over before anything is seen of them; the slow ones are what memory is measured on.
@@ -208,7 +208,7 @@ impl Registry {
         let (file, log) = (work.join(format!("{name}.yml")), work.join(format!("{name}.log")));
         std::fs::write(&file, config).map_err(io)?;
         std::fs::write(&log, "").map_err(io)?;
-        let process = Local.start(&Cmd::new("docker-registry").arg("serve").arg(&file), &log).map_err(|e| full(&e))?;
+        let process = Local.start(&Cmd::new("docker-registry").arg("serve").arg(&file), &log).map_err(|e| chain(&e))?;
         let begun = Instant::now();
         while std::net::TcpStream::connect(&host).is_err() {
             if begun.elapsed() > Duration::from_secs(20) || process.ended().is_some() {
@@ -233,7 +233,7 @@ impl Registry {
     }
 
     fn stop(self, work: &Path) -> Result<(), String> {
-        Local.run_ok(&Cmd::new("kill").arg(self.process.pid.to_string())).map_err(|e| full(&e))?;
+        Local.run_ok(&Cmd::new("kill").arg(self.process.pid.to_string())).map_err(|e| chain(&e))?;
         let begun = Instant::now();
         while self.process.ended().is_none() && begun.elapsed() < Duration::from_secs(10) {
             std::thread::sleep(Duration::from_millis(10));

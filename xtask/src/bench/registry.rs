@@ -13,9 +13,9 @@ use super::bars::bars;
 use super::load::{Load, drive, peak_mib};
 use super::{Folder, median};
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::cargo;
 use crate::{Ended, packages, say};
+use steps::chain;
 
 const TOOLS: &[(&str, &str)] =
     &[("wrk", "wrk"), ("docker-registry", "docker-registry"), ("openssl", "openssl"), ("curl", "curl")];
@@ -46,7 +46,7 @@ pub(super) fn run() -> Ended {
     say::line("building the registry as it is released");
     let build = ["build", "--locked", "--quiet", "--release", "-p", "registry-mirror", "--example", "serve"];
     let built = Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600)));
-    if built.map_err(|e| full(&e))? != 0 {
+    if built.map_err(|e| chain(&e))? != 0 {
         return Ok(1);
     }
     let work = Folder::new()?;
@@ -99,7 +99,7 @@ impl Bench {
             .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30"])
             .args(["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=127.0.0.1"])
             .args(["-addext", "subjectAltName=IP:127.0.0.1"]);
-        Local.run_ok(&openssl.dir(dir).timeout(Duration::from_secs(60))).map_err(|e| full(&e))?;
+        Local.run_ok(&openssl.dir(dir).timeout(Duration::from_secs(60))).map_err(|e| chain(&e))?;
         let mut bench = Self { dir: dir.to_owned(), blob: String::new() };
         let mut bytes = vec![0; BLOB];
         let mut random = std::fs::File::open("/dev/urandom").map_err(|e| e.to_string())?;
@@ -139,7 +139,7 @@ impl Bench {
     fn put_blob(&self, bytes: &[u8], layer: bool) -> Result<String, String> {
         let scratch = self.dir.join("scratch");
         std::fs::write(&scratch, bytes).map_err(|e| format!("{}: {e}", scratch.display()))?;
-        let said = Local.run_ok(&Cmd::new("sha256sum").arg(&scratch)).map_err(|e| full(&e))?.text();
+        let said = Local.run_ok(&Cmd::new("sha256sum").arg(&scratch)).map_err(|e| chain(&e))?.text();
         let digest = said.split_whitespace().next().unwrap_or_default().to_owned();
         self.file(&format!("blobs/sha256/{}/{digest}/data", &digest[..2]), bytes)?;
         if layer {
@@ -165,7 +165,7 @@ impl Bench {
             std::fs::write(&file, config).map_err(|e| format!("{}: {e}", file.display()))?;
             Cmd::new("docker-registry").arg("serve").arg(&file)
         };
-        let started = Local.start(&cmd, &self.dir.join("server.log")).map_err(|e| full(&e))?;
+        let started = Local.start(&cmd, &self.dir.join("server.log")).map_err(|e| chain(&e))?;
         let server = Server { pid: started.pid, url: format!("https://{free}/v2/bench/image") };
         let end = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(free).is_err() {
@@ -209,7 +209,7 @@ impl Bench {
         let push = || {
             let url = format!("{}/blobs/uploads?digest=sha256:{}", server.url, self.blob);
             let cmd = Cmd::new("curl").args(["-sSfk", "-X", "POST", "-T"]).arg(&file).arg(url);
-            Local.run_ok(&cmd.timeout(Duration::from_secs(300))).map(|_| ()).map_err(|e| full(&e))
+            Local.run_ok(&cmd.timeout(Duration::from_secs(300))).map(|_| ()).map_err(|e| chain(&e))
         };
         std::thread::scope(|scope| {
             let pushes: Vec<_> = (0..8).map(|_| scope.spawn(push)).collect();

@@ -13,9 +13,9 @@ use self::servers::{Network, Servers};
 use super::bars::bars;
 use super::median;
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::cargo;
 use crate::{Ended, packages, say};
+use steps::chain;
 
 const MANY: usize = 100;
 const FEW: usize = 10;
@@ -61,7 +61,7 @@ pub(crate) fn run() -> Ended {
         return Err(format!("openssh-server is needed\nwhat to do:\n  {}", packages::command(&["openssh-server"])));
     }
     let build = ["build", "--locked", "--release", "--quiet", "-p", "k3s-bootstrap", "--example", "join"];
-    if Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
+    if Local.take_over(&cargo().args(build).timeout(Duration::from_secs(3600))).map_err(|e| chain(&e))? != 0 {
         return Ok(1);
     }
     let dir = std::env::temp_dir().join(format!("airlab-bench-ssh-{}", std::process::id()));
@@ -117,7 +117,7 @@ fn measure(dir: &Path) -> Result<Figures, String> {
 fn ours(network: &Network, _servers: &Servers, record: Option<&PathBuf>) -> Result<Ours, String> {
     let cmd = Cmd::new(target().join("release/examples/join")).arg(&network.dir).args(record);
     let begun = Instant::now();
-    let out = Local.run_ok(&cmd.timeout(Duration::from_secs(600))).map_err(|e| full(&e))?;
+    let out = Local.run_ok(&cmd.timeout(Duration::from_secs(600))).map_err(|e| chain(&e))?;
     let seconds = begun.elapsed().as_secs_f64();
     let said = out.text();
     let figures: Vec<f64> = said.split(' ').filter_map(|n| n.parse().ok()).collect();

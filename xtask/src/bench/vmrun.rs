@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use machine::{Cmd, Local};
 
 use crate::lab::target;
-use crate::parts::full;
 use crate::provision::cargo;
 use crate::{Ended, say};
+use steps::chain;
 
 const MACHINES: u32 = 30;
 const FEW: u32 = 3;
@@ -40,7 +40,7 @@ struct Figures {
 /// Starts thirty machines by `vmware start`, then three. Exit code 1 when a goal is missed.
 pub(crate) fn run() -> Ended {
     let build = cargo().args(["build", "--locked", "--quiet", "-p", "vmware-cli"]);
-    if Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| full(&e))? != 0 {
+    if Local.take_over(&build.timeout(Duration::from_secs(3600))).map_err(|e| chain(&e))? != 0 {
         return Ok(1);
     }
     let home = target().join("xtask").join(format!("bench-vmrun-{}", std::process::id()));
@@ -71,7 +71,7 @@ fn measure(home: &Path, machines: u32) -> Result<Figures, String> {
     let io = |e: std::io::Error| format!("{}: {e}", home.display());
     std::fs::create_dir_all(home.join("on")).map_err(io)?;
     let vmrun = home.join("vmrun");
-    machine::write_file(&vmrun, FAKE.as_bytes(), 0o755).map_err(|e| full(&e))?;
+    machine::write_file(&vmrun, FAKE.as_bytes(), 0o755).map_err(|e| chain(&e))?;
     let vmx: Vec<PathBuf> = (1..=machines).map(|n| home.join(format!("m{n:02}.vmx"))).collect();
     for file in &vmx {
         std::fs::write(file, "config.version = \"8\"\n").map_err(io)?;
@@ -83,7 +83,7 @@ fn measure(home: &Path, machines: u32) -> Result<Figures, String> {
     let cmd = Cmd::new("sh").args(["-c", watch, "sh"]).arg(target().join("debug/vmware")).arg("start");
     let cmd = cmd.arg("--program").arg(&vmrun).arg("--parallel").arg(PARALLEL.to_string()).args(&vmx);
     let start = Instant::now();
-    let out = Local.run_ok(&cmd.env("BENCH_HOME", home).timeout(Duration::from_secs(300))).map_err(|e| full(&e))?;
+    let out = Local.run_ok(&cmd.env("BENCH_HOME", home).timeout(Duration::from_secs(300))).map_err(|e| chain(&e))?;
     let seconds = start.elapsed().as_secs_f64();
     let said = out.text();
     if !said.starts_with(&format!("{machines} started")) {

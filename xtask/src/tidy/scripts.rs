@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use machine::{Cmd, Local};
 
 use super::{Findings, repository, text};
-use crate::parts::full;
 use crate::say;
+use steps::chain;
 
 /// What shellcheck says about the scripts of this repository.
 pub(super) fn shell() -> Findings {
     let scripts: Vec<PathBuf> = repository()?.into_iter().filter(|p| is_script(p)).collect();
     match Local.run(&Cmd::new("shellcheck").args(["--format", "gcc"]).args(scripts)) {
         Err(machine::ExecError::NotFound { .. }) => not_here("shellcheck"),
-        Err(error) => Err(full(&error)),
+        Err(error) => Err(chain(&error)),
         Ok(out) => Ok(lines(&out.text())),
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn go() -> Findings {
     for program in ["gofmt", "/usr/lib/go-1.19/bin/gofmt"] {
         match Local.run(&Cmd::new(program).arg("-l").args(&files)) {
             Err(machine::ExecError::NotFound { .. }) => {}
-            Err(error) => return Err(full(&error)),
+            Err(error) => return Err(chain(&error)),
             Ok(out) => return Ok(lines(&format!("{}\n{}", out.text(), out.error_text()))),
         }
     }

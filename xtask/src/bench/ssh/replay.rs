@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use machine::{Cmd, Local};
 
 use super::servers::{Network, address, name};
-use crate::parts::full;
+use steps::chain;
 
 /// A script for every node: one `ssh` a command. The first becomes the connection that the others go through.
 pub(super) fn scripts(network: &Network, record: &Path, nodes: usize) -> Result<usize, String> {
@@ -59,7 +59,7 @@ pub(super) fn run(network: &Network, nodes: usize, at_once: usize) -> Result<f64
     let begun = Instant::now();
     let ended = Local.run_ok(&cmd.timeout(Duration::from_secs(600)));
     let seconds = begun.elapsed().as_secs_f64();
-    ended.map_err(|e| full(&e))?;
+    ended.map_err(|e| chain(&e))?;
     for node in 1..=nodes {
         let said = std::fs::read_to_string(network.dir.join(name(node)).join("said")).unwrap_or_default();
         if !said.contains("ActiveState=active") {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use machine::{Background, Cmd, Local, write_file};
 
-use crate::parts::full;
+use steps::chain;
 
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/ssh-node.sh");
 
@@ -39,7 +39,7 @@ impl Network {
                 home.display(),
                 dir.display()
             );
-            write_file(&home.join("sshd_config"), config.as_bytes(), 0o644).map_err(|e| full(&e))?;
+            write_file(&home.join("sshd_config"), config.as_bytes(), 0o644).map_err(|e| chain(&e))?;
         }
         std::fs::write(dir.join("known_hosts"), known).map_err(io)?;
         Ok(network)
@@ -59,7 +59,7 @@ impl Network {
             let public = std::fs::read_to_string(home.join("host_key.pub")).map_err(io)?;
             list.push_str(&format!("{} {}:{} {public}", name(node), address(node), self.port));
             let cmd = Cmd::new("unshare").args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", NODE]);
-            servers.0.push(Local.start(&cmd.arg(&home), &home.join("log")).map_err(|e| full(&e))?);
+            servers.0.push(Local.start(&cmd.arg(&home), &home.join("log")).map_err(|e| chain(&e))?);
         }
         std::fs::write(self.dir.join("nodes"), list).map_err(io)?;
         for node in 1..=servers.0.len() {
@@ -93,7 +93,7 @@ pub(super) fn address(node: usize) -> String {
 
 fn keygen(path: &Path) -> Result<(), String> {
     let cmd = Cmd::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "bench", "-f"]).arg(path);
-    Local.run_ok(&cmd).map(drop).map_err(|e| full(&e))
+    Local.run_ok(&cmd).map(drop).map_err(|e| chain(&e))
 }
 
 /// Servers that run. All they wrote is gone with them.
