@@ -1,20 +1,19 @@
 //! From TOML text to a [`Lab`], collecting every mistake on the way.
 
 mod host;
+mod node;
 mod registry;
+mod section;
+mod vm;
 
-use std::collections::{BTreeMap, HashMap};
-use std::net::Ipv4Addr;
-use std::ops::{Range, RangeInclusive};
 use std::path::{Path, PathBuf};
 
+use section::{Reader, Section};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use crate::model::{
-    Artifacts, Create, DiskFormat, Firmware, Images, K3s, KubeSphere, Mode, Network, Node, Provider, Role, Versions, Vm,
-};
-use crate::{Cidr, Flaw, FlawKind, Lab, LabError, keys};
+use crate::model::{Artifacts, Images, K3s, KubeSphere, Mode, Network, Provider, Versions};
+use crate::{Cidr, FlawKind, Lab, LabError, keys};
 
 impl Lab {
     /// Reads and checks a lab file.
@@ -54,120 +53,7 @@ impl Lab {
     }
 }
 
-struct Reader<'a> {
-    file: &'a Path,
-    text: &'a str,
-    flaws: Vec<Flaw>,
-}
-
-/// One table of the file with its name for messages.
-#[derive(Clone, Copy)]
-struct Section<'t, 'a> {
-    name: &'static str,
-    span: usize,
-    table: Option<&'t DeTable<'a>>,
-}
-
-impl Section<'_, '_> {
-    fn key(&self, key: &str) -> String {
-        if self.name.is_empty() { key.to_owned() } else { format!("{}.{key}", self.name) }
-    }
-}
-
 impl Reader<'_> {
-    fn flaw(&mut self, span: Range<usize>, kind: FlawKind) {
-        let before = &self.text[..span.start.min(self.text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        self.flaws.push(Flaw { file: self.file.to_owned(), line, column, kind });
-    }
-
-    fn bad(&mut self, section: Section<'_, '_>, key: &str, value: &Spanned<DeValue<'_>>, wanted: &str) {
-        let found = self.text.get(value.span()).unwrap_or_default().trim().to_owned();
-        self.flaw(value.span(), FlawKind::BadValue { key: section.key(key), found, wanted: wanted.to_owned() });
-    }
-
-    fn missing(&mut self, section: Section<'_, '_>, key: &str) {
-        self.flaw(section.span..section.span, FlawKind::Missing { key: section.key(key) });
-    }
-
-    /// Complains about keys that are not in `known`.
-    fn known(&mut self, section: Section<'_, '_>, known: &[&str]) {
-        for key in section.table.into_iter().flat_map(|t| t.keys()) {
-            let name: &str = key.get_ref();
-            if !known.contains(&name) {
-                let meant = keys::closest(name, known).map(|k| section.key(&k));
-                self.flaw(key.span(), FlawKind::UnknownKey { key: section.key(name), meant });
-            }
-        }
-    }
-
-    fn section<'t, 'a>(&mut self, top: Section<'t, 'a>, name: &'static str, known: &[&str]) -> Section<'t, 'a> {
-        let mut section = Section { name, span: 0, table: None };
-        if let Some(value) = top.table.and_then(|t| t.get(name)) {
-            section.span = value.span().start;
-            match value.get_ref() {
-                DeValue::Table(table) => section.table = Some(table),
-                _ => self.bad(top, name, value, "a table"),
-            }
-        }
-        self.known(section, known);
-        section
-    }
-
-    fn text(&mut self, section: Section<'_, '_>, key: &str) -> Option<String> {
-        let value = section.table?.get(key)?;
-        match value.get_ref() {
-            DeValue::String(s) => Some(s.to_string()),
-            _ => {
-                self.bad(section, key, value, "a text in quotes");
-                None
-            }
-        }
-    }
-
-    /// A text that `parse` must accept; `wanted` says what that is.
-    fn parsed<T>(
-        &mut self,
-        section: Section<'_, '_>,
-        key: &str,
-        wanted: &str,
-        parse: impl Fn(&str) -> Option<T>,
-    ) -> Option<T> {
-        let text = self.text(section, key)?;
-        let parsed = parse(&text);
-        if parsed.is_none()
-            && let Some(value) = section.table.and_then(|t| t.get(key))
-        {
-            self.bad(section, key, value, wanted);
-        }
-        parsed
-    }
-
-    fn number(&mut self, section: Section<'_, '_>, key: &str, range: RangeInclusive<u64>, default: u64) -> u64 {
-        let Some(value) = section.table.and_then(|t| t.get(key)) else { return default };
-        let number = match value.get_ref() {
-            DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok().filter(|n| range.contains(n)),
-            _ => None,
-        };
-        number.unwrap_or_else(|| {
-            self.bad(section, key, value, &format!("a whole number from {} to {}", range.start(), range.end()));
-            default
-        })
-    }
-
-    fn texts(&mut self, section: Section<'_, '_>, key: &str) -> Vec<String> {
-        let Some(value) = section.table.and_then(|t| t.get(key)) else { return Vec::new() };
-        let items: Option<Vec<String>> = match value.get_ref() {
-            DeValue::Array(items) => items.iter().map(|i| i.get_ref().as_str().map(str::to_owned)).collect(),
-            _ => None,
-        };
-        items.unwrap_or_else(|| {
-            self.bad(section, key, value, "a list of texts");
-            Vec::new()
-        })
-    }
-
     fn lab(&mut self, table: &Spanned<DeTable<'_>>) -> Option<Lab> {
         let top = Section { name: "", span: 0, table: Some(table.get_ref()) };
         self.known(top, keys::TOP);
@@ -224,7 +110,7 @@ impl Reader<'_> {
         Some(KubeSphere { chart, profile: profile.unwrap_or_else(|| "core".into()), museum })
     }
 
-    fn name(&mut self, section: Section<'_, '_>, key: &str) -> Option<String> {
+    pub(super) fn name(&mut self, section: Section<'_, '_>, key: &str) -> Option<String> {
         if section.table.is_none_or(|t| t.get(key).is_none()) {
             self.missing(section, key);
         }
@@ -260,78 +146,6 @@ impl Reader<'_> {
         };
         Network { cidr, mode }
     }
-
-    fn vm(&mut self, top: Section<'_, '_>) -> Vm {
-        let section = self.section(top, "vm", keys::VM);
-        let provider = self.parsed(section, "provider", "\"vmware\" or \"qvmrun\"", |s| match s {
-            "vmware" => Some(Provider::Vmware),
-            "qvmrun" => Some(Provider::Qvmrun),
-            _ => None,
-        });
-        let disk_format = self.parsed(section, "disk_format", "\"sparse\" or \"flat\"", |s| match s {
-            "sparse" => Some(DiskFormat::Sparse),
-            "flat" => Some(DiskFormat::Flat),
-            _ => None,
-        });
-        let firmware = self.parsed(section, "firmware", "\"bios\" or \"efi\"", |s| match s {
-            "bios" => Some(Firmware::Bios),
-            "efi" => Some(Firmware::Efi),
-            _ => None,
-        });
-        let create = self.parsed(section, "create", "\"install\" or \"clone\"", |s| match s {
-            "install" => Some(Create::Install),
-            "clone" => Some(Create::Clone),
-            _ => None,
-        });
-        let folder = self.parsed(section, "folder", "an ASCII path without spaces or control characters", |s| {
-            (!s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic())).then(|| s.to_owned())
-        });
-        Vm {
-            provider: provider.unwrap_or(Provider::Vmware),
-            program: self.text(section, "program").map(PathBuf::from),
-            folder,
-            disk_gib: self.number(section, "disk_gib", 4..=8192, 40),
-            disk_format: disk_format.unwrap_or(DiskFormat::Sparse),
-            firmware: firmware.unwrap_or(Firmware::Efi),
-            create: create.unwrap_or(Create::Install),
-            hardware: u32::try_from(self.number(section, "hardware", 19..=22, 19)).unwrap_or(19),
-            parallel: usize::try_from(self.number(section, "parallel", 1..=64, 4)).unwrap_or(4),
-            vmx: self.vmx(section),
-        }
-    }
-
-    /// The table of further .vmx keys: names as they stand there, values as texts of one line.
-    fn vmx(&mut self, vm: Section<'_, '_>) -> BTreeMap<String, String> {
-        let mut keys = BTreeMap::new();
-        let Some(value) = vm.table.and_then(|t| t.get("vmx")) else { return keys };
-        let DeValue::Table(table) = value.get_ref() else {
-            self.bad(vm, "vmx", value, "a table: write [vm.vmx]");
-            return keys;
-        };
-        let section = Section { name: "vm.vmx", span: value.span().start, table: Some(table) };
-        for (name, value) in table.iter() {
-            let name: &str = name.get_ref();
-            let plain = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
-            let text = value.get_ref().as_str().filter(|t| t.chars().all(|c| c != '"' && !c.is_control()));
-            match text {
-                None if matches!(value.get_ref(), DeValue::Table(_)) => {
-                    self.bad(section, name, value, "a text; a key with dots stands in quotes");
-                }
-                None => self.bad(section, name, value, "a text of one line without quotation marks"),
-                Some(_) if name.is_empty() || !name.chars().all(plain) => {
-                    self.bad(section, name, value, "the value of a .vmx key (letters, digits, dots)");
-                }
-                Some(_) if keys::own_vmx_key(name) => {
-                    self.bad(section, name, value, "a key to set here: airlab writes it itself");
-                }
-                Some(text) => {
-                    keys.insert(name.to_owned(), text.to_owned());
-                }
-            }
-        }
-        keys
-    }
-
     fn sha256(&mut self, section: Section<'_, '_>, key: &str) -> Option<String> {
         self.parsed(section, key, "a SHA-256 of 64 hexadecimal digits", |s| {
             (s.len() == 64 && s.bytes().all(|b| b.is_ascii_hexdigit())).then(|| s.to_ascii_lowercase())
@@ -395,96 +209,4 @@ impl Reader<'_> {
             snapshot_retention: u32::try_from(retention).unwrap_or(5),
         }
     }
-
-    fn nodes(&mut self, top: Section<'_, '_>, cidr: Cidr) -> Vec<Node> {
-        let mut nodes = Vec::new();
-        let mut seen = HashMap::new();
-        let list = top.table.and_then(|t| t.get("node"));
-        match list.map(|v| (v, v.get_ref())) {
-            None => self.missing(top, "node"),
-            Some((_, DeValue::Array(items))) => {
-                for item in items.iter() {
-                    let DeValue::Table(table) = item.get_ref() else {
-                        self.bad(top, "node", item, "a table: write [[node]]");
-                        continue;
-                    };
-                    let section = Section { name: "node", span: item.span().start, table: Some(table) };
-                    self.known(section, keys::NODE);
-                    nodes.extend(self.node(section, cidr, &mut seen));
-                }
-                let servers = nodes.iter().filter(|n: &&Node| n.role == Role::Server).count();
-                if servers % 2 == 0 && self.flaws.is_empty() {
-                    let at = list.map_or(0, |v| v.span().start);
-                    self.flaw(at..at, FlawKind::Servers { servers });
-                }
-            }
-            Some((value, _)) => self.bad(top, "node", value, "a list of tables: write [[node]]"),
-        }
-        nodes
-    }
-
-    fn node(&mut self, section: Section<'_, '_>, cidr: Cidr, seen: &mut HashMap<String, &'static str>) -> Option<Node> {
-        let name = self.name(section, "name");
-        if section.table.is_some_and(|t| t.get("address").is_none()) {
-            self.missing(section, "address");
-        }
-        let address: Option<Ipv4Addr> = self.parsed(section, "address", "an IPv4 address", |s| s.parse().ok());
-        let role = self.parsed(section, "role", "\"server\" or \"agent\"", |s| match s {
-            "server" => Some(Role::Server),
-            "agent" => Some(Role::Agent),
-            _ => None,
-        });
-        let span = |key: &str| {
-            section
-                .table
-                .and_then(|t| t.get(key))
-                .map_or(section.span..section.span, |v: &Spanned<DeValue<'_>>| v.span())
-        };
-        for (what, value) in [("name", name.clone()), ("address", address.map(|a| a.to_string()))] {
-            if let Some(value) = value
-                && seen.insert(format!("{what} {value}"), what).is_some()
-            {
-                self.flaw(span(what), FlawKind::Twice { what, value });
-            }
-        }
-        let there = Self::is_host(section);
-        let host = self.host(section);
-        // an existing host may be anywhere, but not in the place of another
-        let misplaced = |a: &Ipv4Addr| !cidr.usable(*a) && (!there || cidr.contains(*a));
-        if let Some(address) = address.filter(misplaced) {
-            let node = name.clone().unwrap_or_default();
-            let kind = FlawKind::AddressOutside { node, address: address.to_string(), network: cidr.to_string() };
-            self.flaw(span("address"), kind);
-        }
-        let memory = self.number(section, "memory_mib", 512..=1_048_576, 2048);
-        if !memory.is_multiple_of(4)
-            && let Some(value) = section.table.and_then(|t| t.get("memory_mib"))
-        {
-            self.bad(section, "memory_mib", value, "a multiple of 4, as VMware wants it");
-        }
-        let mac = self.parsed(section, "mac", "a MAC address from 00:50:56:00:00:00 to 00:50:56:3f:ff:ff", static_mac);
-        let cpus = self.number(section, "cpus", 1..=64, 2);
-        let labels = self.texts(section, "labels");
-        let taints = self.texts(section, "taints");
-        let address = address?;
-        Some(Node {
-            name: name?,
-            role: role.unwrap_or(Role::Agent),
-            address,
-            cpus: u32::try_from(cpus).unwrap_or(2),
-            memory_mib: u32::try_from(memory).unwrap_or(2048),
-            mac: mac.unwrap_or_else(|| Node::mac_for(address)),
-            labels,
-            taints,
-            host,
-        })
-    }
-}
-
-/// A MAC address in the range VMware lets people assign, in lower case.
-fn static_mac(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
-    let bytes: Option<Vec<u8>> =
-        lower.split(':').map(|b| (b.len() == 2).then(|| u8::from_str_radix(b, 16).ok()).flatten()).collect();
-    bytes.filter(|b| b.len() == 6 && b[..3] == [0x00, 0x50, 0x56] && b[3] <= 0x3f).map(|_| lower)
 }
