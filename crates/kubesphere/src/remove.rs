@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kubeapi::{Api, DynamicObject, Place, Selection};
+use kubeapi::{Api, ApiError, DynamicObject, Place, Selection};
 use steps::{Event, Sink, Wait};
 
 use crate::core::asked_for;
@@ -10,6 +10,9 @@ use crate::extensions::Extension;
 use crate::findings::name;
 use crate::release::CHARTS;
 use crate::{Chart, KubeSphereError, NAMESPACE};
+
+/// Longest time that the release's Pods are waited for; the namespace goes then with what is left in it.
+const PODS: Duration = Duration::from_secs(45);
 
 /// Removes everything that [`crate::ensure_core`] and [`crate::ensure_extensions`] have installed, data included; says
 /// what is gone. On a cluster without KubeSphere it does nothing.
@@ -35,12 +38,40 @@ pub async fn remove(api: &Api, deadline: Duration, sink: &dyn Sink) -> Result<Ve
         gone.push(chart.to_string());
     }
     let namespace = Place::new("v1", "Namespace", NAMESPACE);
+    no_pods(api, sink).await?;
     if api.delete(&namespace).await? {
         absent(api, &namespace, deadline, sink).await?;
         gone.push(namespace.to_string());
     }
     sink.emit(Event::Note { step: "kubesphere".into(), text: format!("{} objects removed", gone.len()) });
     Ok(gone)
+}
+
+/// Helm does not wait for the Pods of what it deletes. A namespace that is deleted with Pods in it is looked at again only
+/// after a pause that grows with the time they have left, a minute and more.
+async fn no_pods(api: &Api, sink: &dyn Sink) -> Result<(), KubeSphereError> {
+    let pods = Selection::all("v1", "Pod").within(NAMESPACE);
+    let wait = Wait::new(format!("Pods to be gone from {NAMESPACE}"), PODS);
+    let judge = |pods: &[DynamicObject]| {
+        let left: Vec<String> = pods.iter().filter(|pod| goes(pod)).map(name).collect();
+        if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
+    };
+    match api.wait_until(&pods, wait, sink, judge).await {
+        Ok(()) => Ok(()),
+        Err(ApiError::TimedOut(late)) => {
+            let text = format!("{late}; the namespace is deleted with them");
+            sink.emit(Event::Note { step: "kubesphere".into(), text });
+            Ok(())
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Whether a Pod goes without being told: it is on its way already, or its controller takes it along. A Pod that
+/// somebody has put there goes with the namespace only.
+fn goes(pod: &DynamicObject) -> bool {
+    let owners = pod.metadata.owner_references.iter().flatten();
+    pod.metadata.deletion_timestamp.is_some() || owners.into_iter().any(|owner| owner.controller == Some(true))
 }
 
 async fn absent(api: &Api, place: &Place, deadline: Duration, sink: &dyn Sink) -> Result<(), KubeSphereError> {
@@ -50,4 +81,25 @@ async fn absent(api: &Api, place: &Place, deadline: Duration, sink: &dyn Sink) -
         Some(object) => Err(format!("held by {}", object.metadata.finalizers.clone().unwrap_or_default().join(", "))),
     };
     Ok(api.wait_until(&Selection::one(place), wait, sink, judge).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_that_nobody_takes_along_is_not_waited_for() {
+        let pod = |metadata: serde_json::Value| -> DynamicObject {
+            let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
+            serde_json::from_value(pod).unwrap()
+        };
+        let owner = |controller: bool| {
+            let owner = serde_json::json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ks-console-7c9",
+                "uid": "1", "controller": controller});
+            pod(serde_json::json!({"name": "p", "ownerReferences": [owner]}))
+        };
+        assert!(goes(&owner(true)) && !goes(&owner(false)));
+        assert!(goes(&pod(serde_json::json!({"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}))));
+        assert!(!goes(&pod(serde_json::json!({"name": "p"}))));
+    }
 }

@@ -135,7 +135,9 @@ pub(super) fn again(world: &World, console: &str) -> Proof {
 
 /// Everything out again, what nobody needs first.
 pub(super) fn removed(world: &World) -> Proof {
+    let start = std::time::Instant::now();
     let out = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
+    let took = start.elapsed().as_secs_f32();
     let answer: Value = serde_json::from_slice(&out.stdout)?;
     let gone: Vec<String> = serde_json::from_value(answer["removed"].clone())?;
     let at = |what: &str| gone.iter().position(|g| g.contains(what)).unwrap_or(usize::MAX);
@@ -150,5 +152,5 @@ pub(super) fn removed(world: &World) -> Proof {
     let again = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
     let again: Value = serde_json::from_slice(&again.stdout)?;
     ensure!(again["removed"] == json!([]), "a second removal removed {again}");
-    Ok(format!("{} objects, in the end the namespace", gone.len()))
+    Ok(format!("{} objects in {took:.0} s, in the end the namespace", gone.len()))
 }
