@@ -11,18 +11,23 @@ use crate::{life, trouble};
 const LAB: &str = include_str!("../labs/bridge.toml");
 
 /// A network namespace that is removed when dropped.
-struct Namespace<'a> {
+pub(crate) struct Namespace<'a> {
     world: &'a World,
     name: String,
 }
 
 impl<'a> Namespace<'a> {
-    fn new(world: &'a World) -> Result<Self, Fail> {
+    pub(crate) fn new(world: &'a World) -> Result<Self, Fail> {
         let name = format!("airlab-e2e-{}", std::process::id());
         world.ok(world.bare("ip").args(["netns", "add", &name]))?;
         let made = Self { world, name };
         made.ip(&["link", "set", "lo", "up"])?;
         Ok(made)
+    }
+
+    /// The words that start a program in it.
+    pub(crate) fn enter(&self) -> [String; 3] {
+        ["nsenter".into(), format!("--net=/run/netns/{}", self.name), "--".into()]
     }
 
     fn ip(&self, args: &[&str]) -> Result<String, Fail> {
@@ -41,8 +46,8 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
     let outer = World::new("none", None)?;
     outer.set_deadline(std::time::Instant::now() + Duration::from_secs(30));
     let namespace = Namespace::new(&outer)?;
-    let enter = format!("--net=/run/netns/{}", namespace.name);
-    let world = World::new("bridged", Some(LAB))?.through(&["nsenter", &enter, "--"]);
+    let enter = namespace.enter();
+    let world = World::new("bridged", Some(LAB))?.through(&enter.each_ref().map(String::as_str));
     let mut ready = None;
     report.check("bridge/provision", Duration::from_secs(15 * 60), &world, || {
         let run = world.provision("first")?;

@@ -1,7 +1,7 @@
 //! The end-to-end proof. It runs the built product in fresh folders and looks at the result from outside: with the
 //! host's own kubectl, ssh and curl, in other programs' logs, and from inside the nodes.
 //!
-//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|existing|cluster|kill|faults|kubesphere|all`; it needs root, like the lab itself.
+//! `e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|existing|external|cluster|kill|faults|kubesphere|all`; it needs root, like the lab itself.
 
 mod bad_input;
 mod boot;
@@ -12,6 +12,7 @@ mod clone;
 mod cluster;
 mod desktop;
 mod existing;
+mod external;
 mod faults;
 mod foreign;
 mod host;
@@ -52,6 +53,7 @@ const SUITES: &[&str] = &[
     "clone",
     "desktop",
     "existing",
+    "external",
     "cluster",
     "faults",
     "kill",
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     say(
-        "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|existing|cluster|faults|kubesphere|all, \
+        "usage: e2e lab|host|second|bad-input|bridge|bundle|registry|clone|desktop|existing|external|cluster|faults|kubesphere|all, \
          or e2e boot [--full | --efi | --installed PART...], \
          or e2e clone --machines, or e2e cluster [--k3s FILE --airgap FILE [--next-k3s FILE --next-airgap FILE]], or e2e clocks, or e2e kill [--full] [--seed N] [--step NAME]",
     );
@@ -131,6 +133,7 @@ fn run(suite: &str, asked: &kill::Asked, report: &mut Report) -> Result<(), Fail
         "cluster" => cluster::suite(report, &cluster::Asked::default()),
         "desktop" => desktop::suite(report),
         "existing" => existing::suite(report),
+        "external" => external::suite(report),
         "kill" => kill::suite(report, asked),
         "faults" => faults::suite(report),
         "kubesphere" => kubesphere::suite(report),

@@ -42,7 +42,7 @@ pub(crate) fn packages() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().chain(["timesync-cli", "kubesphere-cli", "k3s-bootstrap-cli", "e2e"])
 }
 
-/// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|existing|faults|kill|kubesphere|all`.
+/// `e2e lab|host|second|bad-input|bridge|bundle|clone|desktop|existing|external|faults|kill|kubesphere|all`.
 pub(crate) fn run(words: &[String]) -> Ended {
     if !cfg!(target_os = "linux") || !packages::root() {
         say::line("the lab needs Linux and root: run the same command as root");

@@ -202,14 +202,16 @@ fn common(lab: &Lab, secrets: &Secrets, payload: &Payload, node: &Node) -> k3s_b
     common.resolver = lab.network.cidr.host();
     common.labels = node.labels.clone();
     common.taints = node.taints.clone();
-    common.registries = registries(lab).render();
+    common.registries = registries(lab, payload).render().into();
     common.files = vec![RemoteFile { path: CA_FILE.into(), bytes: secrets.trusted.concat().into(), mode: 0o644 }];
     common.artifacts = payload.artifacts(lab);
+    let login = payload.login.clone();
+    common.login = login.map(|l| k3s_bootstrap::Login { user: l.user, password: l.password });
     common.password = secrets.node_passwords.get(&node.name).cloned();
     common
 }
 
-fn registries(lab: &Lab) -> Registries {
+fn registries(lab: &Lab, payload: &Payload) -> Registries {
     Registries {
         endpoint: lab.registry_address(),
         ca_file: match lab.registry.kind {
@@ -217,6 +219,7 @@ fn registries(lab: &Lab) -> Registries {
             _ => CA_FILE,
         }
         .into(),
+        login: payload.login.clone(),
         mirrored: Registries::USUAL.map(str::to_owned).to_vec(),
     }
 }

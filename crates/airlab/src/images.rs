@@ -1,7 +1,7 @@
 //! What nodes take from the registry: container images, and the files of k3s itself.
 
 use lab::Lab;
-use registry_mirror::Blob;
+use registry_mirror::{BasicLogin, Blob};
 
 /// The k3s files as they lie in the registry.
 #[derive(Debug, Clone)]
@@ -10,6 +10,8 @@ pub(crate) struct Payload {
     airgap: Blob,
     /// File name of the air-gap images on the node; holds their digest, since k3s skips a changed file of equal size.
     airgap_name: String,
+    /// What the registry is shown.
+    pub(crate) login: Option<BasicLogin>,
 }
 
 impl Payload {
@@ -18,7 +20,12 @@ impl Payload {
 
     pub(crate) fn new(k3s: Blob, airgap: Blob, packing: artifacts::Packing) -> Self {
         let short: String = hex(&airgap).chars().take(12).collect();
-        Self { airgap_name: format!("airgap-{short}.{}", packing.ending()), k3s, airgap }
+        Self { airgap_name: format!("airgap-{short}.{}", packing.ending()), k3s, airgap, login: None }
+    }
+
+    /// The same, from a registry that is shown this.
+    pub(crate) fn shown(self, login: Option<BasicLogin>) -> Self {
+        Self { login, ..self }
     }
 
     /// SHA-256 of the k3s program, in hexadecimal.

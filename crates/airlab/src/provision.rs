@@ -66,10 +66,13 @@ async fn all(
     until.after("files")?;
     until.after("network")?;
 
-    // Before anything is made: somebody else's program on the registry's port ends the run.
+    // Before anything is made: somebody else's program on the registry's port ends the run, and so does a password that
+    // is not taken.
     let chart = crate::kubesphere::chart(lab.kubesphere.as_ref())?;
     let known_ca = std::fs::read_to_string(files.pki().join("ca").join("ca.crt")).unwrap_or_default();
-    Registry::new(lab, files, &known_ca, &context.beside).port_free_or_ours().await?;
+    let before = Registry::new(lab, files, &known_ca, &context.beside);
+    before.port_free_or_ours().await?;
+    let login = before.login().await?;
 
     let secrets = run
         .step("keys", async {
@@ -82,7 +85,7 @@ async fn all(
     until.after("keys")?;
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
 
-    let payload = run.step("images", mirror(run, sources)).await?;
+    let payload = run.step("images", mirror(run, sources)).await?.shown(login);
     until.after("images")?;
     run.step("registry", async {
         registry.ensure(sink).await?.into_iter().for_each(|done| run.changed(done));

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Exec, ExecError, RemoteFile};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use steps::{Event, Outcome, Sink, Wait, chain, wait_for};
 
 use crate::files::{FETCH, IMAGES, KUBECONFIG, read_at_start};
-use crate::{AgentSpec, K3sError, Node, ServerSpec, Service, Unit, agent_files, preflight, server_files};
+use crate::{AgentSpec, K3sError, Login, Node, ServerSpec, Service, Unit, agent_files, preflight, server_files};
 
 /// What was done on one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ pub(crate) async fn ensure(
 
 /// The node fetches by digest what it lacks; importing images remembers what it has seen in `.cache.json`.
 async fn fetch(exec: &dyn Exec, node: &Node) -> Result<Vec<String>, K3sError> {
-    let mut list = String::new();
+    let mut list = node.login.as_ref().map(login_line).unwrap_or_default();
     for a in &node.artifacts {
         list.push_str(&format!("{} {:04o} {} {}\n", a.sha256, a.mode, a.url, a.path));
     }
@@ -80,6 +80,22 @@ async fn fetch(exec: &dyn Exec, node: &Node) -> Result<Vec<String>, K3sError> {
         return Err(K3sError::Fetch { node: node.name.clone(), last });
     }
     Ok(out.text().lines().filter_map(|line| line.strip_prefix("fetched ")).map(str::to_owned).collect())
+}
+
+/// The login as `airlab-fetch` reads it: a line of curl's configuration, which reaches curl by its standard input too.
+fn login_line(login: &Login) -> String {
+    let pair = format!("{}:{}", login.user, login.password.expose_secret());
+    let mut quoted = String::new();
+    for c in pair.chars() {
+        match c {
+            '\\' | '"' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c => quoted.push(c),
+        }
+    }
+    format!("login - - user = \"{quoted}\"\n")
 }
 
 pub(crate) async fn start_service(

@@ -34,7 +34,7 @@ fn common(node: &Node, unit: Unit, config: &K3sConfig, token: &SecretString) -> 
         text(unit.path(), unit.text(), 0o644),
         text(unit.drop_in(), include_str!("../../../guest/k3s-airlab.conf"), 0o644),
         text(CONFIG, &config.render()?, 0o600),
-        text(REGISTRIES, &node.registries, 0o600),
+        text(REGISTRIES, node.registries.expose_secret(), 0o600),
         text(RESOLV_CONF, &format!("nameserver {}\n", node.resolver), 0o644),
         secret(TOKEN, token),
     ];

@@ -39,6 +39,6 @@ pub use remove::{Removal, Removed, remove_node, uninstall};
 pub use restore::{RestoreFrom, restore};
 pub use service::{Service, Unit};
 pub use snapshot::{Snapshot, save_snapshot, snapshots};
-pub use spec::{AgentSpec, Artifact, ClusterCaFile, Node, ServerSpec, SnapshotPolicy};
+pub use spec::{AgentSpec, Artifact, ClusterCaFile, Login, Node, ServerSpec, SnapshotPolicy};
 pub use standing::Standing;
 pub use upgrade::{Upgrade, Upgraded, runs_program, upgrade_node};

@@ -32,6 +32,15 @@ impl Artifact {
     }
 }
 
+/// A name and a password (basic authentication).
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// The name; without a colon.
+    pub user: String,
+    /// The password.
+    pub password: SecretString,
+}
+
 /// What servers and agents have in common.
 #[derive(Debug, Clone)]
 pub struct Node {
@@ -49,12 +58,14 @@ pub struct Node {
     pub taints: Vec<String>,
     /// More arguments for the kubelet, without dashes.
     pub kubelet_args: Vec<String>,
-    /// The text of `registries.yaml`.
-    pub registries: String,
+    /// The text of `registries.yaml`, which may hold a password.
+    pub registries: SecretString,
     /// More files the node shall have before the start, such as the authority that `registries.yaml` names.
     pub files: Vec<RemoteFile>,
     /// Fetched before the start.
     pub artifacts: Vec<Artifact>,
+    /// Shown to where they are fetched from.
+    pub login: Option<Login>,
     /// The node's own password for joining. Fixed, a rebuilt node of the same name joins again; else k3s makes one.
     pub password: Option<SecretString>,
     /// How long the service may take to start.
@@ -73,9 +84,10 @@ impl Node {
             labels: Vec::new(),
             taints: Vec::new(),
             kubelet_args: Vec::new(),
-            registries: String::new(),
+            registries: SecretString::default(),
             files: Vec::new(),
             artifacts: Vec::new(),
+            login: None,
             password: None,
             deadline: Duration::from_secs(600),
         }

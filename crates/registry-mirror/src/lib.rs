@@ -23,7 +23,7 @@ pub use digest::{Algorithm, Digest, NotADigest};
 
 pub use image_name::full_name;
 pub use mirror::{
-    Credentials, Found, Image, MirrorReport, Options, Outcome, Platforms, Source, Survey, Target, mirror,
+    BasicLogin, Credentials, Found, Image, MirrorReport, Options, Outcome, Platforms, Source, Survey, Target, mirror,
     mirror_archives, mirror_to, names_in, survey,
 };
 #[doc(hidden)]

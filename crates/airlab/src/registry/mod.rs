@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lab::{Lab, Layout, RegistryHost, RegistryKind};
+use registry_mirror::BasicLogin;
 use steps::{Sink, innermost};
 
 pub use self::clock::host_offset;
@@ -80,6 +81,14 @@ impl<'a> Registry<'a> {
         if answer.status().is_success() { Ok(()) } else { Err(format!("status {}", answer.status())) }
     }
 
+    /// What nodes show the registry, where it is not the lab's own and has a login; tried before it is given away.
+    pub(crate) async fn login(&self) -> Result<Option<BasicLogin>, Failure> {
+        match self.external() {
+            Some(external) => external.login().await,
+            None => Ok(None),
+        }
+    }
+
     /// Fails when the port belongs to somebody else. Changes nothing.
     pub(crate) async fn port_free_or_ours(&self) -> Result<(), Failure> {
         // In front of WSL the port belongs to Windows' own proxy.
@@ -130,11 +139,18 @@ impl<'a> Registry<'a> {
                 vec![Action::Run { argv: self.embedded().serve().argv() }]
             }
             RegistryKind::Docker { .. } => vec![Action::Run { argv: self.docker().run("HASH").argv() }],
-            RegistryKind::External { ca, .. } => {
+            RegistryKind::External { ca, credentials, .. } => {
                 let by = ca.as_ref().map_or("the system's authorities".to_owned(), |ca| ca.display().to_string());
                 let against = format!("a registry that answers over TLS, trusted by {by}");
                 let what = format!("images that {address} lacks are brought into it; they stay there");
-                vec![Action::Check { path: address.into(), against }, Action::Host { what }]
+                let mut actions = vec![Action::Check { path: address.clone().into(), against }];
+                actions.extend(credentials.as_ref().map(|file| {
+                    let what =
+                        format!("name and password for {address} in {} are tried; nodes get them", file.display());
+                    Action::Host { what }
+                }));
+                actions.push(Action::Host { what });
+                actions
             }
         };
         let rules = self.place().rules(self.lab).into_iter();

@@ -216,15 +216,31 @@ async fn an_external_registry_is_filled_once() {
     assert!(!desk.registry().stop().await.unwrap(), "it stays");
     serving.until(std::future::ready(()), Duration::from_millis(100)).await.unwrap();
 
-    // One that asks everybody: images come in with the login, but nodes have none.
+    // One that asks everybody: a wrong password is told before anything is brought.
     other.there("htpasswd", "anna:$2y$05$KsrAG1FPG3.ppJujbNiPs.xi8vtJCyVD4/jVCPI4gI7g3LmfNOxrG\n");
     let empty = other.dir.path().join("empty");
     let _serving = other.serving(address, empty.clone(), |spec| {
         spec.htpasswd = Some(other.dir.path().join("htpasswd"));
     });
     desk.registry().answers().await.unwrap();
+    let login = async || desk.registry().login().await.map_err(|failure| failure.problem().to_string());
+    // anna:wrong
+    other.there("logins", &format!("{{\"auths\":{{\"{address}\":{{\"auth\":\"YW5uYTp3cm9uZw==\"}}}}}}"));
+    let told = login().await.unwrap_err();
+    assert!(told.contains(&address.to_string()) && told.contains("anna") && !told.contains("wrong"), "{told}");
     assert_eq!(ensure(&desk).await, Err("AL-REG-021"));
+    other.there("logins", "{\"auths\":{\"another\":{\"auth\":\"YW5uYTpzZWNyZXQ=\"}}}");
+    assert!(login().await.unwrap_err().contains("no name and password"));
+    assert!(Store::open(&empty).unwrap().catalog().unwrap().is_empty());
+    other.there("logins", &format!("{{\"auths\":{{\"{address}\":{{\"auth\":\"YW5uYTpzZWNyZXQ=\"}}}}}}"));
+    assert_eq!(ensure(&desk).await.unwrap(), [format!("{address}/airlab/k3s:v1")]);
+    assert_eq!(login().await.unwrap().unwrap().user, "anna");
     assert_eq!(Store::open(&empty).unwrap().catalog().unwrap(), store.catalog().unwrap());
+    // Without a file of logins nodes have none, and the images that are there are not for them.
+    let desk = Desk::new(section.split("credentials").next().unwrap());
+    Store::open(&desk.files.registry()).unwrap().put_artifact("airlab/k3s", "v1", &parts).unwrap();
+    assert!(desk.registry().login().await.unwrap().is_none());
+    assert_eq!(ensure(&desk).await, Err("AL-REG-021"));
 }
 
 #[test]
@@ -235,7 +251,7 @@ fn plans_of_every_kind() {
         "host = \"wsl\"",
         "kind = \"docker\"",
         "kind = \"docker\"\nhost = \"wsl\"\nport = 5443",
-        "kind = \"external\"\naddress = \"registry.example:8443\"\nca = \"corp.pem\"",
+        "kind = \"external\"\naddress = \"registry.example:8443\"\nca = \"corp.pem\"\ncredentials = \"corp.json\"",
         "kind = \"external\"\naddress = \"registry.example\"",
     ] {
         let lab = Lab::parse("airlab.toml".as_ref(), &format!("{}\n[registry]\n{section}\n", lab::DESKTOP)).unwrap();

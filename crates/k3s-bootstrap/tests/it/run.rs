@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use k3s_bootstrap::{AgentSpec, Artifact, K3sError, Node, Standing, ensure_agent, save_snapshot, snapshots};
+use k3s_bootstrap::{AgentSpec, Artifact, K3sError, Login, Node, Standing, ensure_agent, save_snapshot, snapshots};
 use steps::{Problem, Silent};
 
 use crate::fake::FakeNode;
@@ -123,6 +123,29 @@ async fn a_fetched_file_has_its_digest_or_no_name() {
     assert_eq!(report.fetched.len(), 1);
     assert_eq!(std::fs::read(node.at("/usr/local/bin/k3s")).unwrap(), b"the binary\n");
     assert_eq!(ensure_agent(&node, &spec, &Silent).await.unwrap().changed, 0);
+}
+
+#[tokio::test]
+async fn a_login_reaches_curl_by_its_standard_input() {
+    let node = FakeNode::new();
+    let mut spec = spec();
+    spec.node.artifacts.push(Artifact::binary("https://registry/k3s", machine::sha256(b"the binary\n")));
+    spec.node.login = Some(Login { user: "anna".into(), password: "a \\ \"b\"  c".into() });
+    let here = node.dir.path().display();
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" > {here}/words\ncat > {here}/config\nwhile [ \"$1\" != --output ]; do shift; done\n\
+         printf 'the binary\\n' > \"$2\"\n"
+    );
+    node.set("bin/curl", &script);
+    use_program(&node, "curl");
+    assert_eq!(ensure_agent(&node, &spec, &Silent).await.unwrap().fetched, ["/usr/local/bin/k3s"]);
+    let read = |name: &str| std::fs::read_to_string(node.dir.path().join(name)).unwrap();
+    assert_eq!(read("config"), "user = \"anna:a \\\\ \\\"b\\\"  c\"\n");
+    assert!(!read("words").contains("anna") && !format!("{spec:?}").contains("\\\\"), "{spec:?}");
+    spec.node.login = None;
+    std::fs::remove_file(node.at("/usr/local/bin/k3s")).unwrap();
+    ensure_agent(&node, &spec, &Silent).await.unwrap();
+    assert_eq!(read("config"), "\n");
 }
 
 fn use_program(node: &FakeNode, name: &str) {

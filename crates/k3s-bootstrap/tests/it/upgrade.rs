@@ -13,7 +13,7 @@ const PROGRAM: &str = "/usr/local/bin/k3s";
 fn spec(program: &str) -> AgentSpec {
     let mut node = Node::new(NODE, "192.168.6.11".parse().unwrap());
     node.deadline = Duration::from_secs(20);
-    node.registries = format!("# for {program}\n");
+    node.registries = format!("# for {program}\n").into();
     node.files = vec![RemoteFile { path: PROGRAM.into(), bytes: program.as_bytes().to_vec(), mode: 0o755 }];
     AgentSpec::new(node, "https://192.168.6.10:6443", "secret".into())
 }

@@ -40,8 +40,8 @@ pub use self::report::{MirrorReport, Outcome};
 use self::sources::Sources;
 pub use self::survey::{Found, Survey, survey};
 use self::target::Place;
-pub use self::transport::Credentials;
 use self::transport::Retry;
+pub use self::transport::{BasicLogin, Credentials};
 use crate::image_name::ImageName;
 use crate::{Digest, RegistryError, Repository, Store, Tag};
 

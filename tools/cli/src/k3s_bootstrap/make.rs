@@ -75,7 +75,7 @@ impl Common {
         let mut node = Node::new(&self.name, self.ip);
         node.files = programs(&self.k3s, self.airgap.as_deref())?;
         if let Some(path) = &self.registries {
-            node.registries = String::from_utf8_lossy(&read(path)?).into_owned();
+            node.registries = String::from_utf8_lossy(&read(path)?).into_owned().into();
         }
         node.resolver = self.resolver.unwrap_or(node.resolver);
         (node.labels, node.taints) = (self.label.clone(), self.taint.clone());

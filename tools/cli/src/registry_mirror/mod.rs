@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
             Verb::Verify(args) => verify::verify(&ui, &args.store).await,
             Verb::Registries(args) => {
                 let RegistriesYaml { endpoint, ca_file, mirrored } = args;
-                ui.result_bytes(Registries { endpoint, ca_file, mirrored }.render().as_bytes())?;
+                ui.result_bytes(Registries { endpoint, ca_file, login: None, mirrored }.render().as_bytes())?;
                 Ok(exit::OK)
             }
         }

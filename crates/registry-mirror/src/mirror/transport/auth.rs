@@ -76,16 +76,18 @@ impl Auth {
         Ok(Some((AUTHORIZATION.as_str(), value)))
     }
 
-    /// Takes note of a 401. Says whether another try can do better: not when what was shown was already an answer to
-    /// this challenge.
-    pub(super) async fn asked(&self, headers: &HeaderMap, scope: &str) -> bool {
+    /// Takes note of a 401 to a request that was shown this. Says whether another try can do better: not when a login
+    /// was shown as this challenge asks for it. Requests that went out beside the first one knew of no challenge either.
+    pub(super) async fn asked(&self, headers: &HeaderMap, scope: &str, shown: Option<&HeaderValue>) -> bool {
         let Some(challenge) = Challenge::of(headers) else { return false };
         let mut state = self.state.lock().await;
-        let expired = state.tokens.remove(scope).is_some();
+        if state.tokens.get(scope).is_some_and(|token| Some(&token.header) == shown) {
+            state.tokens.remove(scope);
+        }
         let new = state.challenge.as_ref() != Some(&challenge);
-        let can = matches!(challenge, Challenge::Bearer { .. }) || self.login.is_some();
+        let tokens = matches!(challenge, Challenge::Bearer { .. });
         state.challenge = Some(challenge);
-        can && (new || expired)
+        tokens || (self.login.is_some() && (new || shown.is_none()))
     }
 
     async fn fetch(&self, http: &Client, realm: &str, service: Option<&str>, scope: &str) -> Result<Token, Trouble> {
@@ -136,4 +138,26 @@ fn secret_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asks(challenge: &'static str) -> HeaderMap {
+        [(reqwest::header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))].into_iter().collect()
+    }
+
+    #[tokio::test]
+    async fn requests_side_by_side_are_all_shown_the_login_and_none_twice() {
+        let login = Login::Password { user: "anna".into(), password: "secret".into() };
+        let (auth, basic) = (Auth::new("r", Some(login)), asks("Basic realm=\"r\""));
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        assert!(auth.header(&http, "a").await.is_ok_and(|shown| shown.is_none()));
+        assert!(auth.asked(&basic, "a", None).await && auth.asked(&basic, "b", None).await);
+        let Ok(Some((_, shown))) = auth.header(&http, "b").await else { panic!("nothing is shown") };
+        assert!(!auth.asked(&basic, "b", Some(&shown)).await);
+        assert!(!Auth::new("r", None).asked(&basic, "a", None).await, "nobody has no login");
+    }
 }

@@ -20,6 +20,15 @@ pub(crate) enum Login {
     Token(SecretString),
 }
 
+/// A name and a password, sent as they are (basic authentication).
+#[derive(Debug, Clone)]
+pub struct BasicLogin {
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: SecretString,
+}
+
 /// The files that name logins, in the order in which they are asked. Read anew for every registry.
 ///
 /// ```
@@ -85,6 +94,14 @@ impl Credentials {
     /// Whether there is a login for a registry.
     pub fn knows(&self, registry: &str) -> bool {
         self.login(registry).is_some()
+    }
+
+    /// The name and password for a registry; `None` where there is no login, or only a token that is changed for others.
+    pub fn basic(&self, registry: &str) -> Option<BasicLogin> {
+        match self.login(registry)? {
+            Login::Password { user, password } => Some(BasicLogin { user, password }),
+            Login::Token(_) => None,
+        }
     }
 
     /// The login for a registry, from the first file that has one.

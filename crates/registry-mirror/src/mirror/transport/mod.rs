@@ -22,8 +22,8 @@ use steps::innermost;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use self::auth::Auth;
-pub use self::credentials::Credentials;
 pub(crate) use self::credentials::Login;
+pub use self::credentials::{BasicLogin, Credentials};
 pub(crate) use self::pull::Blob;
 pub(crate) use self::push::Session;
 use self::retry::refused;
@@ -122,18 +122,24 @@ impl Registry {
         format!("{}/v2/{repository}/{rest}", self.base)
     }
 
-    /// One request with whatever the registry wants to be shown; a 401 is answered once.
+    /// One request with whatever the registry wants to be shown; a 401 is answered once, and once more for a token that
+    /// was too old.
     async fn once(&self, scope: Scope<'_>, build: &(dyn Fn() -> RequestBuilder + Sync)) -> Result<Response, Trouble> {
         let scope = scope.text();
+        let mut answers = 0;
         loop {
             let mut request = build();
+            let mut shown = None;
             if let Some((name, value)) = self.auth.header(&self.http, &scope).await? {
-                request = request.header(name, value);
+                request = request.header(name, value.clone());
+                shown = Some(value);
             }
             let response = request.send().await.map_err(|e| self.broken(&e))?;
-            if response.status() != StatusCode::UNAUTHORIZED || !self.auth.asked(response.headers(), &scope).await {
+            let asked = response.status() == StatusCode::UNAUTHORIZED && answers < 2;
+            if !asked || !self.auth.asked(response.headers(), &scope, shown.as_ref()).await {
                 return Ok(response);
             }
+            answers += 1;
         }
     }
 
