@@ -54,7 +54,7 @@ pub use ready::{
     ConsoleAt, Destroyed, Finding, NodeState, NodeStatus, Partial, Provisioned, Ready, ReadyNode, RegistryStatus,
     Status,
 };
-pub use registry::host_offset;
+pub use registry::{host_offset, wsl_address};
 pub use sources::{CHART, PINNED, Source, Sources, pinned};
 pub use status::status;
 pub use switch::{Switched, down, up};

@@ -1,13 +1,14 @@
 //! What a provision would do, in order, without doing any of it.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use lab::{Create, Lab, Layout, Node, Role};
 use serde::Serialize;
 use vmware::vmrun::{Command, Vmrun};
 
-use crate::registry::Registry;
+use crate::registry::{Registry, WslAddress};
 use crate::{Provider, Sources, golden, machines};
 
 /// Stands for the golden machine's name in a plan.
@@ -108,9 +109,16 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of a lab. Pure: looks at nothing but its arguments, on any system.
-    pub fn of(lab: &Lab, files: &Layout, sources: &Sources, provider: &Provider) -> Self {
-        let p = Planner { lab, files, sources, provider };
+    /// The plan of a lab. Pure: looks at nothing but its arguments, on any system. `wsl` is what
+    /// [`wsl_address`](crate::wsl_address) said, if it was asked.
+    pub fn of(
+        lab: &Lab,
+        files: &Layout,
+        sources: &Sources,
+        provider: &Provider,
+        wsl: Option<Result<Ipv4Addr, String>>,
+    ) -> Self {
+        let p = Planner { lab, files, sources, provider, wsl };
         let steps = STEPS.iter().filter(|step| match **step {
             "golden" => lab.vm.create == Create::Clone,
             "kubesphere" => lab.kubesphere.is_some(),
@@ -143,6 +151,7 @@ struct Planner<'a> {
     files: &'a Layout,
     sources: &'a Sources,
     provider: &'a Provider,
+    wsl: WslAddress,
 }
 
 impl Planner<'_> {
@@ -164,7 +173,7 @@ impl Planner<'_> {
                 let what = format!("registry store with {images}, the k3s program and its air-gap images");
                 vec![write(files.registry(), &what)]
             }
-            "registry" => Registry::new(lab, files, "", "".as_ref()).plan(),
+            "registry" => Registry::new(lab, files, "", "".as_ref()).told(self.wsl.clone()).plan(),
             "installer" => {
                 vec![write(files.installer(), "the installer with `autoinstall` in its boot menu, shared by all nodes")]
             }

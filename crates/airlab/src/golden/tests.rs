@@ -165,7 +165,7 @@ fn the_plan_of_a_lab_of_clones() {
     let source = |name: &str| crate::Source::at(name.into());
     let sources = Sources { iso: source("iso"), k3s: source("k3s"), airgap: source("airgap"), ..Sources::default() };
     let provider = crate::Provider::of(&host.lab, &files, "/bin".as_ref(), None);
-    let mut plan = crate::Plan::of(&host.lab, &files, &sources, &provider);
+    let mut plan = crate::Plan::of(&host.lab, &files, &sources, &provider, None);
     plan.stages.retain(|s| ["golden", "machines", "install"].contains(&s.step));
     insta::assert_snapshot!(plan);
 }

@@ -8,7 +8,7 @@ mod place;
 #[cfg(all(test, unix))]
 mod tests;
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ use self::docker::Docker;
 use self::embedded::Embedded;
 use self::external::External;
 use self::place::Place;
+pub(crate) use self::place::WslAddress;
 use crate::plan::Action;
 use crate::{AirlabError, Failure};
 
@@ -36,12 +37,25 @@ pub(crate) struct Registry<'a> {
     beside: PathBuf,
     /// Folder of `wsl.exe` and `docker`; empty where the system finds them.
     tools: PathBuf,
+    /// For the plan.
+    wsl: WslAddress,
 }
 
 impl<'a> Registry<'a> {
     /// `ca_pem` is the lab's own authority; `beside` is the folder of the running program.
     pub(crate) fn new(lab: &'a Lab, files: &'a Layout, ca_pem: &'a str, beside: &Path) -> Self {
-        Self { lab, files, ca_pem, beside: beside.to_owned(), tools: PathBuf::new() }
+        Self { lab, files, ca_pem, beside: beside.to_owned(), tools: PathBuf::new(), wsl: None }
+    }
+
+    /// The same, with what WSL said of its address.
+    pub(crate) fn told(self, wsl: WslAddress) -> Self {
+        Self { wsl, ..self }
+    }
+
+    /// Asks WSL for its address where the registry is in it.
+    fn ask_wsl(&self) -> WslAddress {
+        let place = self.place();
+        (place.host == RegistryHost::Wsl).then(|| place.wsl_address())
     }
 
     fn place(&self) -> Place<'_> {
@@ -153,13 +167,20 @@ impl<'a> Registry<'a> {
                 actions
             }
         };
-        let rules = self.place().rules(self.lab).into_iter();
-        actions.extend(rules.map(|argv| {
+        let (rules, remark) = self.place().rules(self.lab, &self.wsl);
+        actions.extend(rules.into_iter().map(|argv| {
             let line = machine::Cmd::new(&argv[0]).args(&argv[1..]);
-            Action::Host { what: format!("nodes need, set once by an administrator: {line}") }
+            Action::Host { what: format!("nodes need, set by an administrator: {line}") }
         }));
+        actions.extend(remark.map(|what| Action::Host { what }));
         actions
     }
+}
+
+/// What WSL says of its own address, for [`Plan::of`](crate::Plan::of); `None` for a lab whose registry is not in WSL. Asks
+/// `wsl.exe hostname -I`, which starts WSL where it does not run.
+pub fn wsl_address(lab: &Lab, files: &Layout) -> Option<Result<Ipv4Addr, String>> {
+    Registry::new(lab, files, "", Path::new("")).ask_wsl()
 }
 
 /// A client that trusts one CA alone, or the system's, and asks no proxy.

@@ -184,6 +184,34 @@ async fn our_program_in_wsl_is_started_found_and_ended() {
     Local.run_ok(&Cmd::new("kill").arg(other.pid.to_string())).unwrap();
 }
 
+/// `wsl.exe --exec hostname -I` as hostname(1) and Microsoft's page on networking in WSL have it: every address of it in a
+/// line, its own first, then Docker's bridge; a space at the end.
+#[test]
+fn wsl_is_asked_for_its_address() {
+    let desk = Desk::new("host = \"wsl\"");
+    let hostname = |body: &str| {
+        desk.there("hostname", &format!("#!/bin/sh\n[ \"$*\" = -I ] || exit 4\n{body}\n"));
+        let executable = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(desk.dir.path().join("hostname"), executable).unwrap();
+        desk.registry().ask_wsl().unwrap()
+    };
+    let planned = |wsl| {
+        let lines = desk.registry().told(Some(wsl)).plan();
+        lines.iter().map(|line| format!("{line}\n")).collect::<String>()
+    };
+    let told = hostname("echo '172.29.112.5 172.17.0.1 fd00::5 '");
+    assert_eq!(told, Ok("172.29.112.5".parse().unwrap()));
+    let plan = planned(told);
+    assert!(plan.contains("connectaddress=172.29.112.5 ") && !plan.contains("ADDRESS-OF-WSL"), "{plan}");
+    for (body, part) in [("echo 'fd00::5 '", "fd00::5"), ("echo 'no distribution' >&2; exit 1", "no distribution")] {
+        let plan = planned(hostname(body));
+        assert!(plan.contains("connectaddress=ADDRESS-OF-WSL ") && plan.contains(part), "{plan}");
+    }
+    std::fs::remove_file(desk.dir.path().join("wsl.exe")).unwrap();
+    assert!(desk.registry().ask_wsl().unwrap().unwrap_err().contains("no such program"));
+    assert_eq!(Desk::new("").registry().ask_wsl(), None);
+}
+
 const EXTERNAL: &str =
     "kind = \"external\"\naddress = \"127.0.6.1:PORT\"\nca = \"DIR/ca.pem\"\ncredentials = \"DIR/logins\"";
 

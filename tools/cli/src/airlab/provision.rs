@@ -15,11 +15,12 @@ use super::{network, sources};
 use crate::tool::Ended;
 use crate::{Failure, Ui, clocks, conditions, exit, table};
 
-/// Prints the plan; looks at nothing but the lab file.
+/// Prints the plan; looks at nothing but the lab file, and at WSL's address where the registry is there.
 pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
     let context = real.applied(args.context()?);
     let sources = sources::on_paper(&context, real);
-    let plan = Plan::of(&context.lab, &context.files, &sources, &context.provider);
+    let wsl = airlab::wsl_address(&context.lab, &context.files);
+    let plan = Plan::of(&context.lab, &context.files, &sources, &context.provider, wsl);
     ui.result(&plan, ToString::to_string)?;
     Ok(exit::OK)
 }
