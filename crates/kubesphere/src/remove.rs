@@ -67,11 +67,13 @@ async fn no_pods(api: &Api, sink: &dyn Sink) -> Result<(), KubeSphereError> {
     }
 }
 
-/// Whether a Pod goes without being told: it is on its way already, or its controller takes it along. A Pod that
-/// somebody has put there goes with the namespace only.
+/// Whether a Pod goes without being told: it is on its way already, or its controller takes it along. One that has ended
+/// is nobody's burden, and a Pod that somebody has put there goes with the namespace only.
 fn goes(pod: &DynamicObject) -> bool {
-    let owners = pod.metadata.owner_references.iter().flatten();
-    pod.metadata.deletion_timestamp.is_some() || owners.into_iter().any(|owner| owner.controller == Some(true))
+    let ended = matches!(pod.data["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    let mut owners = pod.metadata.owner_references.iter().flatten();
+    let owned = owners.any(|owner| owner.controller == Some(true));
+    pod.metadata.deletion_timestamp.is_some() || (owned && !ended)
 }
 
 async fn absent(api: &Api, place: &Place, deadline: Duration, sink: &dyn Sink) -> Result<(), KubeSphereError> {
@@ -90,15 +92,17 @@ mod tests {
     #[test]
     fn a_pod_that_nobody_takes_along_is_not_waited_for() {
         let pod = |metadata: serde_json::Value| -> DynamicObject {
-            let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
+            let status =
+                serde_json::json!({"phase": if metadata["name"] == "ended" { "Succeeded" } else { "Running" }});
+            let pod = serde_json::json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status});
             serde_json::from_value(pod).unwrap()
         };
-        let owner = |controller: bool| {
+        let owner = |name: &str, controller: bool| {
             let owner = serde_json::json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "ks-console-7c9",
                 "uid": "1", "controller": controller});
-            pod(serde_json::json!({"name": "p", "ownerReferences": [owner]}))
+            pod(serde_json::json!({"name": name, "ownerReferences": [owner]}))
         };
-        assert!(goes(&owner(true)) && !goes(&owner(false)));
+        assert!(goes(&owner("p", true)) && !goes(&owner("p", false)) && !goes(&owner("ended", true)));
         assert!(goes(&pod(serde_json::json!({"name": "p", "deletionTimestamp": "2026-01-01T00:00:00Z"}))));
         assert!(!goes(&pod(serde_json::json!({"name": "p"}))));
     }

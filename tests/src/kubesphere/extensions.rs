@@ -138,6 +138,9 @@ pub(super) fn removed(world: &World) -> Proof {
     let start = std::time::Instant::now();
     let out = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
     let took = start.elapsed().as_secs_f32();
+    let said = out.error_text();
+    let late = said.lines().find(|l| l.contains("did not come true"));
+    ensure!(late.is_none(), "{took:.0} s: {late:?}");
     let answer: Value = serde_json::from_slice(&out.stdout)?;
     let gone: Vec<String> = serde_json::from_value(answer["removed"].clone())?;
     let at = |what: &str| gone.iter().position(|g| g.contains(what)).unwrap_or(usize::MAX);
