@@ -33,6 +33,9 @@ systemctl restart ssh";
 const LOOK: &str = "find /etc /usr/local /var/lib/rancher /var/lib/cni /var/lib/kubelet -xdev -type f 2> /dev/null |
   grep -v -e /etc/ssl/certs/ca-certificates.crt -e /etc/resolv.conf | sort | xargs -d '\\n' sha256sum";
 
+/// What a k3s of somebody else has on its disk.
+const THEIRS: &str = "mkdir -p /etc/rancher/k3s; echo theirs > /etc/rancher/k3s/config.yaml";
+
 struct Host {
     world: World,
     host_key: String,
@@ -83,7 +86,10 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
             ensure!(who == "ops", "logged in as {who}");
             Ok("airlab ssh logs in as the host's own user".into())
         });
+        report.check("existing/down-and-up", minutes, world, || host.down_and_up(ready));
         report.check("existing/removed-and-left-as-it-was", minutes, world, || host.removed(&before));
+        report.check("existing/added", minutes, world, || host.added());
+        report.check("existing/left-as-it-was-by-destroy", minutes, world, || host.destroyed(&before));
     }
     fs::write(world.scratch("lab.toml"), LAB.replace("NODE", MACHINE))?;
     report.check("existing/destroy", Duration::from_secs(240), world, || life::destroy(world));
@@ -149,7 +155,8 @@ impl Host {
         let said = out.error_text();
         ensure!(out.code != 0 && said.contains(id), "code {}: {}", out.code, tail(&said, 5));
         let files = self.same(before)?;
-        Ok(format!("{id}, {files} files as before"))
+        let why = said.lines().find(|l| l.contains("is there already")).unwrap_or_default().trim();
+        Ok(format!("{id}, {files} files as before {why}").trim().to_owned())
     }
 
     fn other_key(&self, before: &str) -> Proof {
@@ -161,17 +168,85 @@ impl Host {
         said
     }
 
+    /// No default route, and something of somebody else's k3s.
     fn unfit(&self, before: &str) -> Proof {
         let route = root(&self.world, "ip route show default")?;
-        root(&self.world, "ip route del default")?;
-        let said = self.refused("AL-RUN-030", before);
-        root(&self.world, &format!("ip route add {route}"))?;
-        said
+        root(&self.world, &format!("ip route del default; {THEIRS}"))?;
+        let theirs = root(&self.world, LOOK)?;
+        let said = self.refused("AL-RUN-030", &theirs);
+        root(&self.world, &format!("ip route add {route}; rm -r /etc/rancher"))?;
+        let said = said?;
+        ensure!(said.contains("/etc/rancher is there already") && said.contains("no default route"), "{said}");
+        self.same(before)?;
+        Ok(said)
+    }
+
+    fn node(&self, verb: &str, words: &[&str]) -> Cmd {
+        let cmd = self.world.cmd(self.world.program("airlab")).args(["node", verb]).args(words);
+        cmd.arg("--lab").arg(self.world.scratch("lab.toml"))
+    }
+
+    /// The host runs in this lab's own network, which therefore does not go down: all that comes before it does.
+    fn ended_at_the_network(&self, cmd: Cmd) -> Result<String, Fail> {
+        let out = self.world.run(cmd)?;
+        let said = format!("{}\n{}", out.text(), out.error_text());
+        ensure!(out.code != 0 && said.contains("box.vmx"), "code {}: {}", out.code, tail(&said, 5));
+        Ok(said)
+    }
+
+    fn down_and_up(&self, ready: &Ready) -> Proof {
+        let up =
+            root(&self.world, "cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp")?;
+        let said = self.ended_at_the_network(self.world.airlab("down", &[]))?;
+        let Some(told) = said.lines().find(|l| l.contains("box: k3s stopped; the host itself stays on")) else {
+            fail!("`down` does not speak of the host: {}", tail(&said, 10))
+        };
+        let line = "systemctl is-active k3s-agent.service; pgrep -c -f [c]ontainerd-shim; true";
+        let running = root(&self.world, line)?;
+        ensure!(running.lines().eq(["inactive", "0"]), "after `down`: {running}");
+        let run = self.world.watch(&self.world.airlab("up", &["--output", "json"]), "up")?;
+        run.succeeded()?;
+        ensure!(run.stdout.contains("box: k3s started"), "`up` does not speak of the host: {}", run.stdout);
+        let now =
+            root(&self.world, "cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp")?;
+        ensure!(now == up, "the host was restarted");
+        trouble::healthy(&self.world, ready)?;
+        Ok(format!("{}; Ready again after {:.0} s", told.trim(), run.took.as_secs_f32()))
+    }
+
+    /// The lab file is without it, and `node add` writes it there as the removed one was.
+    fn added(&self) -> Proof {
+        let file = self.world.scratch("lab.toml");
+        let old = fs::read_to_string(&file)?;
+        let key = self.world.scratch("ops").display().to_string();
+        let words = ["box", "--address", ADDRESS, "--user", "ops", "--port", "2222", "--host-key", &self.host_key];
+        let add = self.node("add", &words).args(["--key", &key, "--output", "json"]);
+        let run = self.world.watch(&add, "added")?;
+        run.succeeded()?;
+        let answer: Ready = run.json()?;
+        ensure!(answer.nodes.iter().filter(|n| n.ready).count() == 2, "not Ready: {:?}", answer.changes);
+        let new = fs::read_to_string(&file)?;
+        let Some(table) = new.strip_prefix(&old) else { fail!("other lines of the lab file changed: {new}") };
+        ensure!(table.contains("machine = \"ssh\""), "{table}");
+        Ok(format!("{} lines; Ready after {:.0} s", table.lines().count(), run.took.as_secs_f32()))
+    }
+
+    /// Ours goes; a second time there is nothing of ours, and what is there by then is somebody's.
+    fn destroyed(&self, before: &str) -> Proof {
+        let destroy = || self.ended_at_the_network(self.world.airlab("destroy", &["--yes"]));
+        let said = destroy()?;
+        ensure!(!said.contains("left as it is"), "{said}");
+        let files = self.same(before)?;
+        root(&self.world, THEIRS)?;
+        let theirs = root(&self.world, LOOK)?;
+        let said = destroy()?;
+        ensure!(said.contains("box: nothing of this lab is on it; left as it is"), "{said}");
+        self.same(&theirs)?;
+        Ok(format!("{files} files as before the first run; then somebody's k3s, left as it is"))
     }
 
     fn removed(&self, before: &str) -> Proof {
-        let remove = self.world.cmd(self.world.program("airlab")).args(["node", "remove", "box", "--lab"]);
-        self.world.ok(remove.arg(self.world.scratch("lab.toml")))?;
+        self.world.ok(self.node("remove", &["box"]))?;
         let file = fs::read_to_string(self.world.scratch("lab.toml"))?;
         ensure!(!file.contains("name = \"box\""), "still in the lab file");
         let running =

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use lab::Node;
-use machine::{Cmd, Exec, RemoteFile, Ssh};
+use k3s_bootstrap::Unit;
+use lab::{Node, Role};
+use machine::{Cmd, Exec, RemoteFile, Ssh, SshError};
+use sha2::{Digest, Sha256};
 
 use crate::nodes::{self, Live};
 use crate::run::Run;
@@ -24,7 +26,11 @@ pub(crate) async fn ensure(run: &Run<'_>, secrets: &Secrets, node: &Node) -> Res
     let ssh = connect(secrets, node).await?;
     let unfit = |why: String| AirlabError::HostUnfit { node: node.name.clone(), target: ssh.target(), why };
     let seen = ssh.run(&script(LOOK, &[])).await?;
-    let why = if seen.code == 0 { findings(&seen.text()) } else { vec![format!("sudo -n: {}", seen.error_text())] };
+    let why = if seen.code == 0 {
+        findings(&seen.text(), &mark(secrets))
+    } else {
+        vec![format!("sudo -n: {}", seen.error_text())]
+    };
     if !why.is_empty() {
         return Err(unfit(why.join("; ")).into());
     }
@@ -50,11 +56,70 @@ pub(crate) async fn connect(secrets: &Secrets, node: &Node) -> Result<Ssh, Failu
     Ok(Ssh::connect(&secrets.ssh(node), LOGIN).await?)
 }
 
-/// Takes k3s and everything else of ours off a host. Safe to repeat.
-pub(crate) async fn leave(ssh: &Ssh) -> Result<(), Failure> {
+/// Whether a host is a node of this lab, as far as it got. On any other there is nothing of ours to take off, to stop or to
+/// start, whatever a lab file says.
+pub(crate) async fn is_ours(secrets: &Secrets, ssh: &Ssh) -> Result<bool, Failure> {
+    Ok(authority(&ssh.run_ok(&script(LOOK, &[])).await?.text()) == Some(&*mark(secrets)))
+}
+
+/// Takes k3s and everything else of ours off a host that is ours. Safe to repeat.
+pub(crate) async fn leave(run: &Run<'_>, secrets: &Secrets, node: &Node, ssh: &Ssh) -> Result<(), Failure> {
+    if !is_ours(secrets, ssh).await? {
+        run.note("hosts", format!("{}: nothing of this lab is on it; left as it is", node.name));
+        return Ok(());
+    }
     k3s_bootstrap::uninstall(ssh).await?;
     ssh.run_ok(&script(LEAVE, &timesync::UNITS)).await?;
+    run.changed(format!("{}: k3s and all else of ours taken off", node.name));
     Ok(())
+}
+
+/// Stops k3s on a host, which itself stays on. One that does not answer is told, and goes on as it is.
+pub(crate) async fn switch_off(run: &Run<'_>, secrets: &Secrets, facts: &Facts, node: &Node) -> Result<(), Failure> {
+    match from_outside(secrets, Some(facts), node).await {
+        Ok(ssh) if is_ours(secrets, &ssh).await? => {
+            let stopped = k3s_bootstrap::switch_off(&ssh).await?;
+            run.changed_if(stopped, format!("{}: k3s stopped; the host itself stays on", node.name));
+        }
+        Ok(_) => run.note("hosts", format!("{}: nothing of this lab is on it; left as it is", node.name)),
+        Err(error) => run.note("hosts", format!("{}: left as it is, for it does not let us in: {error}", node.name)),
+    }
+    Ok(())
+}
+
+/// Starts k3s again on a node that is a host.
+pub(crate) async fn switch_on(run: &Run<'_>, secrets: &Secrets, live: &Live) -> Result<(), Failure> {
+    let (node, ssh) = (&live.node, &live.ssh);
+    if node.host.is_none() {
+        return Ok(());
+    }
+    if !is_ours(secrets, ssh).await? {
+        let why = "nothing of this lab is on it yet: airlab provision".to_owned();
+        return Err(AirlabError::HostUnfit { node: node.name.clone(), target: ssh.target(), why }.into());
+    }
+    let unit = if node.role == Role::Server { Unit::Server } else { Unit::Agent };
+    run.changed_if(k3s_bootstrap::switch_on(ssh, unit).await?, format!("{}: k3s started", node.name));
+    Ok(())
+}
+
+/// A login from outside the lab's network, with the pinned host key.
+async fn from_outside(secrets: &Secrets, facts: Option<&Facts>, node: &Node) -> Result<Ssh, SshError> {
+    let mut target = secrets.ssh(node);
+    let reached = facts.map(|facts| facts.reached_at(&target.addr.to_string()));
+    if let Some(addr) = reached.and_then(|at| at.parse::<SocketAddr>().ok()) {
+        target.addr = addr;
+    }
+    Ssh::connect(&target, LOGIN).await
+}
+
+/// How a host of this lab is known: by the digest of the lab's authority.
+fn mark(secrets: &Secrets) -> String {
+    hex::encode(Sha256::digest(secrets.authority.cert_pem()))
+}
+
+/// The mark that a host bears.
+fn authority(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix("authority="))
 }
 
 /// Leaves every host of a lab, from outside its network. One that does not answer is told, and keeps what it has.
@@ -65,16 +130,8 @@ pub(crate) async fn leave_all(context: &Context, run: &Run<'_>, facts: Option<&F
     }
     let secrets = Secrets::load(lab, &context.files)?;
     for node in lab.hosts() {
-        let mut target = secrets.ssh(node);
-        let reached = facts.map(|facts| facts.reached_at(&target.addr.to_string()));
-        if let Some(addr) = reached.and_then(|at| at.parse::<SocketAddr>().ok()) {
-            target.addr = addr;
-        }
-        match Ssh::connect(&target, LOGIN).await {
-            Ok(ssh) => {
-                leave(&ssh).await?;
-                run.changed(format!("{}: k3s and all else of ours taken off", node.name));
-            }
+        match from_outside(&secrets, facts, node).await {
+            Ok(ssh) => leave(run, &secrets, node, &ssh).await?,
             Err(error) => {
                 run.note("hosts", format!("{}: left as it is, for it does not let us in: {error}", node.name))
             }
@@ -101,8 +158,8 @@ fn files(shared: &cloudinit::GoldenSpec) -> Vec<RemoteFile> {
     shared.trusted_cas.iter().enumerate().map(authority).chain(shared.files.iter().map(file)).collect()
 }
 
-/// What speaks against a host, from what its look printed.
-fn findings(text: &str) -> Vec<String> {
+/// What speaks against a host as a node of the lab with this mark, from what its look printed.
+fn findings(text: &str, mark: &str) -> Vec<String> {
     let value = |key: &str| text.lines().find_map(|l| l.strip_prefix(key)).unwrap_or_default().to_owned();
     let all = |key: &'static str| text.lines().filter_map(move |l| l.strip_prefix(key));
     let mut found = Vec::new();
@@ -120,7 +177,10 @@ fn findings(text: &str) -> Vec<String> {
         found.push("it has no default route".into());
     }
     found.extend(all("lacks=").map(|program| format!("it has no {program}")));
-    found.extend(all("foreign=").map(|unit| format!("{unit} is there already and not from airlab")));
+    found.extend(all("foreign=").map(|path| format!("{path} is there already and not from airlab")));
+    if authority(text).is_some_and(|other| other != mark) {
+        found.push("it is a node of another airlab lab".into());
+    }
     found
 }
 
@@ -131,10 +191,12 @@ mod tests {
     #[test]
     fn all_that_speaks_against_a_host_is_said_at_once() {
         let good = "init=systemd\narch=x86_64\nfree=9999999\nroute=default via 10.0.0.1 dev eth0\n";
-        assert_eq!(findings(good), [""; 0]);
-        let bad = "init=sh\narch=aarch64\nfree=1024\nroute=\nlacks=curl\nlacks=flock\nforeign=k3s.service\n";
+        assert_eq!(findings(good, "a1"), [""; 0]);
+        assert_eq!(findings(&format!("{good}authority=a1\n"), "a1"), [""; 0]);
+        let bad = "init=sh\narch=aarch64\nfree=1024\nroute=\nlacks=curl\nlacks=flock\nforeign=/etc/rancher\n\
+                   authority=b2\n";
         assert_eq!(
-            findings(bad),
+            findings(bad, "a1"),
             [
                 "its first process is sh, not systemd",
                 "its processor is aarch64, the lab's files are for x86_64",
@@ -142,9 +204,10 @@ mod tests {
                 "it has no default route",
                 "it has no curl",
                 "it has no flock",
-                "k3s.service is there already and not from airlab",
+                "/etc/rancher is there already and not from airlab",
+                "it is a node of another airlab lab",
             ]
         );
-        assert_eq!(findings("").len(), 4, "a host that says nothing is not fit");
+        assert_eq!(findings("", "a1").len(), 4, "a host that says nothing is not fit");
     }
 }

@@ -44,12 +44,18 @@ pub async fn remove(context: &Context, names: &[String], how: &Removal, sink: &d
         let step = format!("remove/{}", node.name);
         let removed = run.step(&step, async {
             let ssh = Ssh::connect(&secrets.ssh(node), Duration::from_secs(5)).await.ok();
+            let ssh = match ssh {
+                Some(ssh) if node.host.is_some() && !hosts::is_ours(&secrets, &ssh).await? => {
+                    run.note(&step, format!("{}: nothing of this lab is on it; left as it is", node.name));
+                    None
+                }
+                other => other,
+            };
             let exec = ssh.as_ref().map(|ssh| ssh as &dyn Exec);
             let removed = remove_node(&cluster, exec, &node.name, how, sink).await?;
             run.changed_if(removed.known, format!("{}: out of the cluster", node.name));
             if let (Some(_), Some(ssh)) = (&node.host, &ssh) {
-                hosts::leave(ssh).await?;
-                run.changed(format!("{}: k3s and all else of ours taken off", node.name));
+                hosts::leave(&run, &secrets, node, ssh).await?;
             }
             let folder = files.machine(&node.name);
             // a machine of an existing host's name is not that host's to lose

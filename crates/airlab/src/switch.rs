@@ -27,8 +27,8 @@ pub struct Switched {
     pub seconds: u64,
 }
 
-/// Switches a lab off: agents side by side, then the other servers, the first server, the registry, the network. What is off,
-/// and an existing host, is left alone. Disks, keys and the registry's store stay.
+/// Switches a lab off: agents side by side, then the other servers, the first server, the registry, the network. What is off
+/// is left alone. On an existing host only k3s stops. Disks, keys and the registry's store stay.
 pub async fn down(context: &Context, sink: &dyn Sink) -> Result<Switched, Failure> {
     let start = Instant::now();
     let (lab, files) = (&context.lab, &context.files);
@@ -37,7 +37,15 @@ pub async fn down(context: &Context, sink: &dyn Sink) -> Result<Switched, Failur
     }
     let run = Run::new(lab, files, sink);
     let vmrun = context.provider.vmrun();
+    let facts = context.seen().filter(|_| lab.hosts().next().is_some() && files.pki().exists());
+    let inside = facts.map(|facts| Secrets::load(lab, files).map(|secrets| (secrets, facts))).transpose()?;
     let off = async |node: &Node| {
+        if node.host.is_some() {
+            return match &inside {
+                Some((secrets, facts)) => hosts::switch_off(&run, secrets, facts, node).await,
+                None => Ok(()),
+            };
+        }
         let vmx = files.vmx(&node.name);
         if vmx.exists() {
             run.changed_if(vmrun.ensure_stopped(&vmx).await?, format!("{}: stopped", node.name));
@@ -104,12 +112,14 @@ pub async fn up(context: &Context, facts: &Facts, sink: &dyn Sink) -> Result<Swi
     let servers = run.step("servers", async {
         let servers = try_join_all(lab.servers().map(on)).await?;
         clocks::ensure(&run, &secrets, &servers).await?;
+        try_join_all(servers.iter().map(|live| hosts::switch_on(&run, &secrets, live))).await?;
         Ok(servers)
     });
     let servers = servers.await?;
     run.step("agents", async {
         let agents = try_join_all(lab.nodes.iter().filter(|n| n.role == Role::Agent).map(on)).await?;
-        clocks::ensure(&run, &secrets, &agents).await
+        clocks::ensure(&run, &secrets, &agents).await?;
+        try_join_all(agents.iter().map(|live| hosts::switch_on(&run, &secrets, live))).await.map(drop)
     })
     .await?;
     // the way from outside may have other ports than before

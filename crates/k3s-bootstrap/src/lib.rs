@@ -37,7 +37,7 @@ pub use quorum::{Member, may_leave};
 pub use ready::{Condition, Expected, Shown};
 pub use remove::{Removal, Removed, remove_node, uninstall};
 pub use restore::{RestoreFrom, restore};
-pub use service::{Service, Unit};
+pub use service::{Service, Unit, switch_off, switch_on};
 pub use snapshot::{Snapshot, save_snapshot, snapshots};
 pub use spec::{AgentSpec, Artifact, ClusterCaFile, Login, Node, ServerSpec, SnapshotPolicy};
 pub use standing::Standing;

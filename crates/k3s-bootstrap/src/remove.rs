@@ -7,7 +7,8 @@ use steps::{Event, Sink};
 
 use crate::{Cluster, Drain, Drained, K3sError, Member, Unit, may_leave};
 
-const SCRIPT: &str = include_str!("../../../guest/k3s-airlab-uninstall");
+const UNINSTALL: &str =
+    concat!(include_str!("../../../guest/k3s-airlab-end"), include_str!("../../../guest/k3s-airlab-uninstall"));
 
 /// How a node is taken out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -99,7 +100,7 @@ systemctl daemon-reload";
 
 /// Stops and removes everything of k3s on this node but its node password. Safe to repeat.
 pub async fn uninstall(exec: &dyn Exec) -> Result<(), K3sError> {
-    let cmd = Cmd::new("sh").arg("-s").as_root().stdin(SCRIPT).timeout(Duration::from_secs(180));
+    let cmd = Cmd::new("sh").arg("-s").as_root().stdin(UNINSTALL).timeout(Duration::from_secs(180));
     exec.run_ok(&cmd).await?;
     Ok(())
 }

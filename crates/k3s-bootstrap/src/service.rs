@@ -1,8 +1,12 @@
 //! The systemd unit that runs k3s on a node, and what it is doing.
 
+use std::time::Duration;
+
 use machine::{Cmd, Exec, ExecError};
 
 use crate::files::LOOK;
+
+const END: &str = include_str!("../../../guest/k3s-airlab-end");
 
 /// Which of k3s's two units a node has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +87,19 @@ impl Service {
     pub fn is_active(&self) -> bool {
         self.active == "active"
     }
+}
+
+/// Stops k3s and ends the pods on a node whose machine stays on; false where it did not run. It starts again with the
+/// machine, or by [`switch_on`].
+pub async fn switch_off(exec: &dyn Exec) -> Result<bool, ExecError> {
+    let cmd = Cmd::new("sh").arg("-s").as_root().stdin(END).timeout(Duration::from_secs(180));
+    Ok(!exec.run_ok(&cmd).await?.text().is_empty())
+}
+
+/// Starts k3s that was provisioned on a node; false where it ran. Whether it comes up is seen by the cluster.
+pub async fn switch_on(exec: &dyn Exec, unit: Unit) -> Result<bool, ExecError> {
+    const ON: &str = "systemctl is-active --quiet \"$1\" || { systemctl start --no-block \"$1\" && echo started; }";
+    Ok(!exec.run_ok(&Cmd::new("sh").args(["-c", ON, "sh", unit.name()]).as_root()).await?.text().is_empty())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::Role;
+use crate::{Role, SshHost};
 
 /// A node to be written into a lab file. What is `None` is left to the file's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct NewNode {
     pub labels: Vec<String>,
     /// `key=value:Effect`.
     pub taints: Vec<String>,
+    /// How it is reached, where it is an existing host.
+    pub host: Option<SshHost>,
 }
 
 /// The text with one more `[[node]]` at its end. Whether the result is a valid lab, [`crate::Lab::parse`] says.
@@ -28,7 +30,7 @@ pub struct NewNode {
 /// ```
 /// let node = lab::NewNode {
 ///     name: "worker3".into(), role: lab::Role::Agent, address: "192.168.6.13".parse().unwrap(),
-///     cpus: None, memory_mib: Some(1024), labels: vec![], taints: vec![],
+///     cpus: None, memory_mib: Some(1024), labels: vec![], taints: vec![], host: None,
 /// };
 /// let text = lab::with_node(lab::DEMO, &node);
 /// let lab = lab::Lab::parse("airlab.toml".as_ref(), &text).unwrap();
@@ -45,6 +47,12 @@ pub fn with_node(text: &str, node: &NewNode) -> String {
     table.extend(numbers.into_iter().filter_map(|(key, n)| Some((key.to_owned(), i64::from(n?).into()))));
     let lists = [("labels", &node.labels), ("taints", &node.taints)];
     table.extend(lists.into_iter().filter(|(_, l)| !l.is_empty()).map(|(key, l)| (key.to_owned(), l.clone().into())));
+    if let Some(SshHost { port, user, host_key, key }) = &node.host {
+        let words = [("machine", "ssh"), ("user", user), ("host_key", host_key)];
+        table.extend(words.into_iter().map(|(name, word)| (name.to_owned(), word.into())));
+        table.insert("port".into(), i64::from(*port).into());
+        table.extend(key.iter().map(|key| ("key".to_owned(), key.display().to_string().into())));
+    }
     let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
     format!("{text}{end}\n[[node]]\n{table}")
 }
@@ -102,10 +110,35 @@ mod tests {
             memory_mib: Some(1536),
             labels: vec!["disk=ssd".into()],
             taints: vec!["gpu=yes:NoSchedule".into()],
+            host: None,
         };
         let lab = Lab::parse("airlab.toml".as_ref(), &with_node(DEMO.trim_end(), &node)).unwrap();
         let read = lab.node("worker3").unwrap();
         assert_eq!((read.cpus, read.memory_mib), (3, 1536));
         assert_eq!((&read.labels, &read.taints), (&node.labels, &node.taints));
+    }
+
+    #[test]
+    fn an_existing_host_is_read_back_and_taken_out_again() {
+        let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGP7PlGqZVjFzLUnH1sZ7mKGOMbAqjXkrxJZbMcUwQH3";
+        for (port, identity) in [(22, None), (2222, Some("keys/a \"b\"/ops".into()))] {
+            let host = SshHost { port, user: "ops".into(), host_key: key.into(), key: identity };
+            let node = NewNode {
+                name: "box".into(),
+                role: Role::Server,
+                address: "192.168.6.50".parse().unwrap(),
+                cpus: None,
+                memory_mib: None,
+                labels: vec![],
+                taints: vec![],
+                host: Some(host.clone()),
+            };
+            let old = DEMO.replace("\"server\"", "\"agent\"").replacen("\"agent\"", "\"server\" # the only one", 1);
+            let text = with_node(&old, &NewNode { role: Role::Agent, ..node });
+            let lab = Lab::parse("airlab.toml".as_ref(), &text).unwrap();
+            assert_eq!(lab.node("box").unwrap().host, Some(host));
+            assert!(text.starts_with(&old));
+            assert_eq!(without_node(&text, "box").unwrap(), old);
+        }
     }
 }

@@ -2,14 +2,14 @@
 //! `remove` takes it out when it is gone.
 
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use airlab::Left;
 use clap::Subcommand;
 use k3s_bootstrap::{Drain, Drained, Removal};
-use lab::{Lab, NewNode, Role};
+use lab::{Lab, NewNode, Role, SshHost};
 use steps::Sink;
 
 use super::lab_args::{LabArgs, Real, stopped};
@@ -21,13 +21,17 @@ use crate::{Failure, Ui, exit};
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:
   airlab node add worker3 --address 192.168.6.13 --memory-mib 4096
+  airlab node add box --address 192.168.6.50 --user ops --host-key 'ssh-ed25519 AAAAC3Nza...'
+                                        a Linux host that is there already
   airlab node remove worker3
   airlab node remove master2 master3    two of three servers; one at a time would leave an even number
-  airlab node rebuild worker1           drained, its machine made anew, joined again
+  airlab node rebuild worker1           drained, its machine made anew, joined again; a host that was there already
+                                        is left without anything of ours, and joined again
   airlab node rebuild master2 worker1   one after the other out of the cluster, side by side made anew
   airlab node drain worker1 --deadline 600")]
 pub(super) enum Verb {
-    /// Write a node into the lab file and make it; a node that is in the file already is only made
+    /// Write a node into the lab file and make it, or join a host that is there already; a node that is in the file
+    /// already is only made
     Add {
         /// The node's name
         name: String,
@@ -50,6 +54,8 @@ pub(super) enum Verb {
         #[arg(long, value_name = "TAINT")]
         taint: Vec<String>,
         #[command(flatten)]
+        there: There,
+        #[command(flatten)]
         lab: LabArgs,
         #[command(flatten)]
         real: Real,
@@ -64,7 +70,8 @@ pub(super) enum Verb {
         #[command(flatten)]
         lab: LabArgs,
     },
-    /// Remove nodes' machines and make them again: their disks are new, their names and keys are the same
+    /// Remove nodes' machines and make them again: their disks are new, their names and keys are the same; take
+    /// everything of ours off an existing host, and join it again
     Rebuild {
         /// The nodes, in the order in which they leave
         #[arg(required = true)]
@@ -92,6 +99,30 @@ pub(super) enum Verb {
         #[command(flatten)]
         lab: LabArgs,
     },
+}
+
+/// An existing host, which becomes a node as it is: no machine is made.
+#[derive(Debug, clap::Args)]
+pub(super) struct There {
+    /// For a host that is there already: the line of its /etc/ssh/ssh_host_ed25519_key.pub, read on the host itself
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["cpus", "memory_mib"])]
+    host_key: Option<String>,
+    /// Who logs in there: root, where left out, or somebody with sudo and no password
+    #[arg(long, requires = "host_key")]
+    user: Option<String>,
+    /// The port of its SSH server
+    #[arg(long, requires = "host_key")]
+    port: Option<u16>,
+    /// The private key to log in with; the lab's own where left out
+    #[arg(long, value_name = "FILE", requires = "host_key")]
+    key: Option<PathBuf>,
+}
+
+impl There {
+    fn host(self) -> Option<SshHost> {
+        let user = self.user.unwrap_or_else(|| "root".into());
+        Some(SshHost { port: self.port.unwrap_or(22), user, host_key: self.host_key?, key: self.key })
+    }
 }
 
 /// How pods are moved.
@@ -123,14 +154,15 @@ pub(super) struct Rebuild {
 
 pub(super) async fn run(ui: &Arc<Ui>, verb: Verb) -> Ended {
     match verb {
-        Verb::Add { name, address, role, cpus, memory_mib, label, taint, lab, real } => {
+        Verb::Add { name, address, role, cpus, memory_mib, label, taint, there, lab, real } => {
             let role = if role == "server" { Role::Server } else { Role::Agent };
             if lab.context()?.lab.node(&name).is_none() {
                 let (file, text) = lab.text()?;
                 let Some(address) = address else {
                     return Err(LabFile::new(&file, format!("{name} is not in it, and --address is missing")).into());
                 };
-                let node = NewNode { name, role, address, cpus, memory_mib, labels: label, taints: taint };
+                let node =
+                    NewNode { name, role, address, cpus, memory_mib, labels: label, taints: taint, host: there.host() };
                 let new = lab::with_node(&text, &node);
                 Lab::parse(&file, &new)?;
                 write(&file, &new)?;
