@@ -22,6 +22,8 @@ pub(crate) struct Ready {
     pub(crate) registry: String,
     pub(crate) api: String,
     pub(crate) evidence: String,
+    /// What the run took.
+    pub(crate) seconds: u64,
     pub(crate) stand_ins: Vec<String>,
 }
 

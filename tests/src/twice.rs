@@ -49,7 +49,9 @@ pub(crate) fn again(world: &World, ready: &Ready) -> Proof {
     run.succeeded()?;
     let second: Ready = run.json()?;
     ensure!(second.changed == 0 && second.changes.is_empty(), "changed {}: {:?}", second.changed, second.changes);
-    ensure!(run.took < Duration::from_secs(15), "it took {:.1?}", run.took);
+    // on a machine that others use too, the first run tells what is slow here
+    let limit = Duration::from_secs(15.max(ready.seconds / 2));
+    ensure!(run.took < limit, "it took {:.1?}, at most {limit:?} wanted", run.took);
     let after = tree(&world.lab_dir(), moves_by_itself)?;
     if let Some(paths) = differences(&before, &after) {
         return Err(Fail(format!("files differ: {paths}")));
