@@ -22,8 +22,9 @@ pub(crate) fn run(words: &[String]) -> Ended {
         _ => return say::not_yet(&format!("sbom {}", words.join(" "))),
     };
     let packages = PROGRAMS.iter().flat_map(|name| ["-p", name]);
-    let build = cargo().args(["build", "--locked", "--quiet"]).args(release).args(packages);
-    let writer = cargo().args(["build", "--locked", "--quiet", "-p", "artifacts", "--example", "sbom"]);
+    let build = cargo().args(["build", "--locked", "--quiet"]).args(release).args(packages.clone());
+    // Beside the programs its crates have the features that they have there, and are not built again.
+    let writer = cargo().args(["build", "--locked", "--quiet", "-p", "artifacts", "--example", "sbom"]).args(packages);
     for cmd in [build, writer] {
         if Local.take_over(&cmd.timeout(Duration::from_secs(3600))).map_err(|e| chain(&e))? != 0 {
             return Ok(1);
