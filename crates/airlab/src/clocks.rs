@@ -21,9 +21,16 @@ pub type Said = (String, Result<Clock, String>);
 /// where it is the node's own; unless it is this host's clock, and so the registry's, that is wrong: that one is told, and
 /// not followed. A clock of its own that a node cannot compare is refused: the registry answers by now, so it is the
 /// node's way to it that is broken.
-pub(crate) async fn ensure(run: &Run<'_>, secrets: &Secrets, live: &[Live]) -> Result<(), Failure> {
+pub(crate) async fn ensure(
+    run: &Run<'_>,
+    secrets: &Secrets,
+    registry: &Registry<'_>,
+    live: &[Live],
+) -> Result<(), Failure> {
     let measured = join_all(live.iter().map(|node| timesync::measure(&node.ssh))).await;
-    match judge_host(secrets, measured.iter().flatten()) {
+    // it takes a second or two, and says something only of a clock that was ahead once
+    let host = if secrets.made > secrets.born { registry.host_offset().await.ok() } else { None };
+    match judge_host(secrets, host, measured.iter().flatten()) {
         HostClock::Plausible => {}
         wrong => return Err(AirlabError::HostClock { why: against(wrong) }.into()),
     }
@@ -85,13 +92,21 @@ fn joins(node: &str, clock: &Clock) -> Result<(), AirlabError> {
     }
 }
 
-/// What the nodes' own clocks and the lab's birth say about this host's.
-fn judge_host<'a>(secrets: &Secrets, clocks: impl Iterator<Item = &'a Clock>) -> HostClock {
+/// What the nodes' clocks and the lab's birth say about this host's.
+fn judge_host<'a>(
+    secrets: &Secrets,
+    host: Option<timesync::Offset>,
+    clocks: impl Iterator<Item = &'a Clock>,
+) -> HostClock {
     let seconds = |at: SystemTime| at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    let (own, hosts): (Vec<&Clock>, Vec<&Clock>) = clocks.partition(|clock| clock.clock == Whose::Own);
     timesync::judge_host(&Evidence {
         now: seconds(SystemTime::now()),
         past: seconds(secrets.made),
-        nodes: clocks.filter(|clock| clock.clock == Whose::Own).filter_map(|clock| clock.offset).collect(),
+        valid: seconds(secrets.made - pki::BACK_DATED),
+        nodes: own.iter().filter_map(|clock| clock.offset).collect(),
+        host,
+        shared: own.is_empty() && !hosts.is_empty(),
     })
 }
 
@@ -99,7 +114,7 @@ fn judge_host<'a>(secrets: &Secrets, clocks: impl Iterator<Item = &'a Clock>) ->
 fn against(verdict: HostClock) -> String {
     match verdict {
         HostClock::Plausible => String::new(),
-        HostClock::BeforeThePast(by) => format!("it is {by} s before the lab's own authority was made"),
+        HostClock::BeforeThePast(by) => format!("it is {by} s before the lab's own authority was made by it"),
         HostClock::AgainstTheNodes(offset) => format!("the nodes agree with each other, and are {offset} to it"),
     }
 }
@@ -143,7 +158,8 @@ pub(crate) fn compared(
             clock.clock = Whose::Host;
         }
     }
-    let verdict = judge_host(secrets, said.iter().filter_map(|(_, clock)| clock.as_ref().ok()));
+    let verdict =
+        judge_host(secrets, host.as_ref().ok().copied(), said.iter().filter_map(|(_, clock)| clock.as_ref().ok()));
     let nodes = said.into_iter().map(|(name, said)| NodeReading::of(&name, said, Policy::default()));
     Comparison {
         registry: registry.to_owned(),
@@ -231,7 +247,7 @@ mod tests {
             [
                 "clock of b: +300000 ms to the registry",
                 "clock of c: not measured: curl: (7) Failed to connect",
-                "clock of this host: it is 3600 s before the lab's own authority was made",
+                "clock of this host: it is 3600 s before the lab's own authority was made by it",
             ]
         );
     }

@@ -161,7 +161,7 @@ async fn all(
     }
     until.after("hosts")?;
 
-    run.step("clocks", clocks::ensure(run, &secrets, &live)).await?;
+    run.step("clocks", clocks::ensure(run, &secrets, &registry, &live)).await?;
     until.after("clocks")?;
 
     // Tokens and authorities are known beforehand: agents fetch and start while the server does; k3s waits by itself.

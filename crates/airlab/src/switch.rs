@@ -111,14 +111,14 @@ pub async fn up(context: &Context, facts: &Facts, sink: &dyn Sink) -> Result<Swi
     // All servers at once: none of several has a majority by itself.
     let servers = run.step("servers", async {
         let servers = try_join_all(lab.servers().map(on)).await?;
-        clocks::ensure(&run, &secrets, &servers).await?;
+        clocks::ensure(&run, &secrets, &registry, &servers).await?;
         try_join_all(servers.iter().map(|live| hosts::switch_on(&run, &secrets, live))).await?;
         Ok(servers)
     });
     let servers = servers.await?;
     run.step("agents", async {
         let agents = try_join_all(lab.nodes.iter().filter(|n| n.role == Role::Agent).map(on)).await?;
-        clocks::ensure(&run, &secrets, &agents).await?;
+        clocks::ensure(&run, &secrets, &registry, &agents).await?;
         try_join_all(agents.iter().map(|live| hosts::switch_on(&run, &secrets, live))).await.map(drop)
     })
     .await?;

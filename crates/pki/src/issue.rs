@@ -12,8 +12,8 @@ use time::OffsetDateTime;
 use crate::PkiError;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-/// How far NotBefore lies in the past, for guests with a slow clock.
-pub(crate) const BACK_DATED: Duration = DAY;
+/// How far before its making a certificate of ours begins to be valid, for guests with a slow clock.
+pub const BACK_DATED: Duration = DAY;
 /// Ten years, like the CAs that k3s makes for itself.
 const CA_LIFE: Duration = Duration::from_secs(3650 * 24 * 60 * 60);
 /// Below the 397 days that browsers still accept.

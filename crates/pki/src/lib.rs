@@ -42,5 +42,6 @@ pub use authority::{Authority, AuthoritySpec};
 pub use cluster::{ClusterCa, ClusterFile};
 pub use expiry::{Expiry, expiries};
 pub use identity::Identity;
+pub use issue::BACK_DATED;
 pub use problem::{PROBLEMS, PkiError};
 pub use token::{JoinToken, JoinTokens};

@@ -75,10 +75,16 @@ pub fn mend(node: Situation, right: Duration) -> Mending {
 pub struct Evidence {
     /// This host's clock, in seconds since 1970.
     pub now: u64,
-    /// The newest moment that is certainly past: the program's making, the birth of the lab's authority, the last run.
+    /// What this host's clock said before, in seconds since 1970: when the lab's authority was born.
     pub past: u64,
-    /// Offsets, against this host, of nodes with clocks of their own.
+    /// From when on the lab's certificates are valid, in seconds since 1970: some time before that.
+    pub valid: u64,
+    /// Offsets to the registry of nodes with clocks of their own.
     pub nodes: Vec<Offset>,
+    /// This host's own offset to it, where it was measured.
+    pub host: Option<Offset>,
+    /// Whether there are nodes, and all of them run by this host's clock.
+    pub shared: bool,
 }
 
 /// Whether this host's own clock can be followed.
@@ -87,7 +93,7 @@ pub struct Evidence {
 pub enum HostClock {
     /// Nothing speaks against it.
     Plausible,
-    /// It is before a moment that is certainly past, by so many seconds.
+    /// It is before what it said itself, by so many seconds, and no other clock says that it is right now.
     BeforeThePast(u64),
     /// Two nodes or more agree with each other, and not with it: their clock minus this host's, in milliseconds.
     AgainstTheNodes(Offset),
@@ -95,15 +101,25 @@ pub enum HostClock {
 
 /// Judges the desktop's own clock: what it is wrong by is told, and nobody follows it.
 ///
+/// A clock that is before what it said itself is wrong now, or was then. Nodes whose own clocks agree with it show that it
+/// was then; where all nodes run by it there is no other clock that it could be apart from. For so long as the lab's
+/// certificates are valid that does no harm. In all other cases it is taken to be wrong now.
+///
 /// ```
-/// use timesync::{Evidence, HostClock, judge_host};
-/// let evidence = Evidence { now: 1_000, past: 4_600, nodes: vec![] };
-/// assert_eq!(judge_host(&evidence), HostClock::BeforeThePast(3_600));
+/// use timesync::{Evidence, HostClock, Offset, judge_host};
+/// let behind = Evidence { now: 1_000, past: 4_600, valid: 0, nodes: vec![], host: None, shared: false };
+/// assert_eq!(judge_host(&behind), HostClock::BeforeThePast(3_600));
+/// let was_ahead = Evidence { nodes: vec![Offset(400)], host: Some(Offset(-300)), ..behind };
+/// assert_eq!(judge_host(&was_ahead), HostClock::Plausible);
 /// ```
 pub fn judge_host(evidence: &Evidence) -> HostClock {
+    let near = |offset: &Offset| offset.size() <= FORWARD;
+    let agree = !evidence.nodes.is_empty() && evidence.nodes.iter().chain(&evidence.host).all(near);
+    let was_ahead = evidence.shared || (agree && evidence.host.is_some());
     // a minute for file systems and hosts that count differently
-    if evidence.now + 60 < evidence.past {
-        return HostClock::BeforeThePast(evidence.past - evidence.now);
+    let before = evidence.past.saturating_sub(evidence.now);
+    if before > 60 && !(was_ahead && evidence.now >= evidence.valid) {
+        return HostClock::BeforeThePast(before);
     }
     let (low, high) = (evidence.nodes.iter().min(), evidence.nodes.iter().max());
     match (low, high) {
@@ -156,7 +172,8 @@ mod tests {
     #[test]
     fn the_desktop_is_judged_by_what_is_past_and_by_nodes_that_agree() {
         let judge = |now, past, nodes: &[i64]| {
-            judge_host(&Evidence { now, past, nodes: nodes.iter().map(|ms| Offset(*ms)).collect() })
+            let nodes = nodes.iter().map(|ms| Offset(*ms)).collect();
+            judge_host(&Evidence { now, past, valid: 0, nodes, host: None, shared: false })
         };
         assert_eq!(judge(1_000, 900, &[]), HostClock::Plausible);
         assert_eq!(judge(1_000, 1_060, &[]), HostClock::Plausible);
@@ -168,5 +185,33 @@ mod tests {
         assert_eq!(judge(1_000, 0, &[300_000]), HostClock::Plausible, "one node alone may be the wrong one");
         assert_eq!(judge(1_000, 0, &[300_000, 10]), HostClock::Plausible);
         assert_eq!(judge(1_000, 0, &[29_000, 29_500]), HostClock::Plausible);
+    }
+
+    #[test]
+    fn a_lab_that_was_made_while_the_desktop_was_ahead_is_not_lost() {
+        let day = 86_400;
+        let judge_with = |past, nodes: &[i64], host: Option<i64>, shared| {
+            let nodes = nodes.iter().map(|ms| Offset(*ms)).collect();
+            judge_host(&Evidence { now: 100_000, past, valid: past - day, nodes, host: host.map(Offset), shared })
+        };
+        let judge = |past, nodes: &[i64], shared| judge_with(past, nodes, Some(-3), shared);
+        let hour = 103_600;
+        for host in [None, Some(-3_600_000)] {
+            let said = judge_with(hour, &[-40, 10], host, false);
+            assert_eq!(
+                said,
+                HostClock::BeforeThePast(3_600),
+                "the nodes agree with the registry, and not with this host"
+            );
+        }
+        assert_eq!(judge(hour, &[], false), HostClock::BeforeThePast(3_600), "nobody says that it is right");
+        assert_eq!(judge(hour, &[3_600_000], false), HostClock::BeforeThePast(3_600));
+        assert_eq!(judge(hour, &[3_600_000, 10], false), HostClock::BeforeThePast(3_600), "not all agree");
+        assert_eq!(judge(hour, &[-40, 10], false), HostClock::Plausible);
+        assert_eq!(judge(hour, &[], true), HostClock::Plausible, "there is no other clock");
+        let late = 100_000 + day + 1;
+        assert_eq!(judge(late, &[-40, 10], false), HostClock::BeforeThePast(day + 1), "no certificate is valid yet");
+        assert_eq!(judge(late, &[], true), HostClock::BeforeThePast(day + 1));
+        assert_eq!(judge(late - 1, &[-40, 10], false), HostClock::Plausible);
     }
 }

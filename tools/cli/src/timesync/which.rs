@@ -86,7 +86,7 @@ impl Which {
             }
         };
         // of a time that is certainly past nothing is known here
-        let verdict = timesync::judge_host(&Evidence { now: 0, past: 0, nodes });
+        let verdict = timesync::judge_host(&Evidence { now: 0, past: 0, valid: 0, nodes, host: None, shared: false });
         let nodes = said.into_iter().map(|(name, said)| NodeReading::of(&name, said, Policy::default())).collect();
         let host =
             HostReading { verdict, offset_ms: offset.as_ref().ok().copied(), why: offset.err().unwrap_or_default() };
