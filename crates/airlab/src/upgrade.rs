@@ -22,7 +22,8 @@ pub(crate) async fn one_by_one(run: &Run<'_>, first: &Live, old: &[Old<'_>]) -> 
     let server = k3s_bootstrap::kubeconfig(&first.ssh).await?;
     let inside = kubecfg::Kubeconfig::parse(server.expose_secret())?.with_server(&first.node.api()).render()?;
     let cluster = Cluster::new(&inside).await?;
-    let how = Upgrade { patience: GATE, ..Upgrade::new(conditions::by_api(run.lab)) };
+    // once here, and with each node after it is upgraded
+    let how = Upgrade { patience: GATE, seen: true, ..Upgrade::new(conditions::by_api(run.lab)) };
     cluster.wait_conditions(&how.gate, how.patience, run.sink).await?;
     run.step("snapshot", async {
         let saved = save_snapshot(&first.ssh, "pre-upgrade").await?;

@@ -37,12 +37,14 @@ pub struct Upgrade {
     pub gate: Expected,
     /// How long it may take to show that.
     pub patience: Duration,
+    /// The caller has just seen it: after the node before this one, for instance, it need not be looked at again.
+    pub seen: bool,
 }
 
 impl Upgrade {
     /// An upgrade in a cluster that is expected to look like this, with ten minutes for each look.
     pub fn new(gate: Expected) -> Self {
-        Self { drain: Drain::default(), gate, patience: Duration::from_secs(600) }
+        Self { drain: Drain::default(), gate, patience: Duration::from_secs(600), seen: false }
     }
 }
 
@@ -60,7 +62,9 @@ pub async fn upgrade_node(
     sink: &dyn Sink,
 ) -> Result<Upgraded, K3sError> {
     let note = |text: String| sink.emit(Event::Note { step: format!("k3s/{}", node.name), text });
-    cluster.wait_conditions(&how.gate, how.patience, sink).await?;
+    if !how.seen {
+        cluster.wait_conditions(&how.gate, how.patience, sink).await?;
+    }
     let kept = keep(exec, node, files).await?;
     let drained = match unit {
         Unit::Agent => {

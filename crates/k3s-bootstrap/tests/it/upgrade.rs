@@ -74,4 +74,7 @@ async fn a_cluster_that_is_not_whole_is_not_upgraded() {
     let error = upgrade_node(&cluster, &node, &wanted.node, Unit::Agent, &files, &how, &Silent).await.unwrap_err();
     assert_eq!(error.id(), "AL-RUN-001");
     assert_eq!(std::fs::read_to_string(node.at(PROGRAM)).unwrap(), "v1");
+    let seen = Upgrade { seen: true, ..how };
+    let done = upgrade_node(&cluster, &node, &wanted.node, Unit::Agent, &files, &seen, &Silent).await.unwrap();
+    assert_eq!(done.version, "v2", "what the caller has seen is not looked at again");
 }
