@@ -30,7 +30,8 @@ cargo xtask status | destroy | ssh | run | vmrun ...
                          build the programs, then the same verb of `airlab`
 cargo xtask test [--yes] [PART ...]
                          everything that is checked before a change lands; with --yes, missing packages are installed
-cargo xtask ci           test, the Windows check and the longer proofs, each with a time-out
+cargo xtask ci [--all]   test, the Windows check and the longer proofs, each with a time-out; without --all some
+                         suites take turns
 cargo xtask tidy         layers, dependency budgets, words, scripts
 cargo xtask docs         write the generated pages of docs/
 cargo xtask windows setup | check
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
         "status" | "destroy" | "ssh" | "run" | "vmrun" | "config" | "bundle" => provision::pass(&words),
         "parts" => provision::offline_parts(),
         "test" => test::run(rest),
-        "ci" => ci::run(),
+        "ci" => ci::run(rest),
         "tidy" => tidy::run(),
         "docs" => docs::run(),
         "windows" => windows::run(rest),
