@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use machine::Local;
-use steps::Timeline;
+use steps::{Timeline, chain};
 
+use crate::built::Tests;
 use crate::say::Talk;
-use crate::{Ended, built, packages};
-use steps::chain;
+use crate::{Ended, packages};
 
 /// What runs there, and the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[("etcd", "etcd-server"), ("etcdctl", "etcd-client"), ("setpriv", "util-linux")];
@@ -21,7 +21,7 @@ pub(crate) fn run(words: &[String]) -> Ended {
     }
     let talk = Talk::start("e2e-api", Timeline::default());
     let k3s = demolab::kubernetes(&demolab::default_cache(), talk.as_ref()).map_err(|e| chain(&e))?;
-    let tests = built::tests("kubeapi")?.arg("--nocapture");
+    let tests = Tests::build()?.of("kubeapi")?.arg("--nocapture");
     let mut tests = tests.env("AIRLAB_API_K3S", k3s).env("AIRLAB_API_REQUIRED", "1");
     if words.iter().any(|word| word == "--outside") {
         let config = std::env::var_os("KUBECONFIG").ok_or("--outside needs KUBECONFIG")?;

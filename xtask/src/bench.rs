@@ -13,13 +13,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
-use steps::Timeline;
+use steps::{Timeline, chain};
 
 use crate::lab::target;
 use crate::provision::programs;
 use crate::say::Talk;
 use crate::{Ended, packages, say};
-use steps::chain;
 
 /// Times the floor that a provision may take.
 const GOAL: f64 = 2.0;

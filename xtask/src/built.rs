@@ -5,17 +5,27 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::{Cmd, Local};
-
-use crate::provision::cargo;
 use steps::chain;
 
-/// Builds the tests and gives the program of this package's, ready to be run in the package's folder.
-pub(crate) fn tests(package: &str) -> Result<Cmd, String> {
-    let words = ["test", "--workspace", "--locked", "--test", "it", "--no-run", "--quiet", "--message-format", "json"];
-    let build = cargo().args(words).timeout(Duration::from_secs(3600));
-    let said = Local.run_ok(&build).map_err(|e| chain(&e))?.text();
-    let (folder, program) = program(&said, package).ok_or_else(|| format!("{package} has no tests named it"))?;
-    Ok(Cmd::new(program.display().to_string()).dir(folder))
+use crate::provision::cargo;
+
+/// The built tests, as cargo's messages tell of them.
+pub(crate) struct Tests(String);
+
+impl Tests {
+    /// Builds them, those of all packages.
+    pub(crate) fn build() -> Result<Self, String> {
+        let words =
+            ["test", "--workspace", "--locked", "--test", "it", "--no-run", "--quiet", "--message-format", "json"];
+        let build = cargo().args(words).timeout(Duration::from_secs(3600));
+        Ok(Self(Local.run_ok(&build).map_err(|e| chain(&e))?.text()))
+    }
+
+    /// The program of this package's, ready to be run in the package's folder.
+    pub(crate) fn of(&self, package: &str) -> Result<Cmd, String> {
+        let (folder, program) = program(&self.0, package).ok_or_else(|| format!("{package} has no tests named it"))?;
+        Ok(Cmd::new(program).dir(folder))
+    }
 }
 
 /// Where the package is and where its tests are, by cargo's messages.

@@ -69,12 +69,12 @@ pub(crate) fn run(words: &[String]) -> Ended {
         return say::result("0 passed, 1 failed\n").map(|_| 1);
     }
     let mut score = Score::default();
-    let (alone, beside) = test::parts().into_iter().partition::<Vec<_>, _>(|(part, _)| ALONE.contains(&part.name));
-    let (later, lints) = beside.into_iter().partition::<Vec<_>, _>(|(part, _)| LATER.contains(&part.name));
-    let made = (part("offline parts", &["parts"], 7, 20), false);
+    let (alone, beside) = test::parts().into_iter().partition::<Vec<_>, _>(|part| ALONE.contains(&part.name));
+    let (later, lints) = beside.into_iter().partition::<Vec<_>, _>(|part| LATER.contains(&part.name));
+    let made = part("offline parts", &["parts"], 7, 20);
     score.run_in_two_lanes([made].into_iter().chain(lints).collect());
-    for (part, quiet) in alone {
-        score.run(&part, quiet);
+    for part in alone {
+        score.run(&part);
     }
     let turn = if all { None } else { turn() };
     let (quiet, shared) = (chosen(QUIET, turn), chosen(SHARED, turn));
@@ -84,15 +84,15 @@ pub(crate) fn run(words: &[String]) -> Ended {
         say::line(&format!("left for the next change, or for ci --all: {}", left.join(", ")));
     }
     for suite in quiet {
-        score.run(&suite, false);
+        score.run(&suite);
     }
     // The emulated machine has a core to itself. What is compiled beside it is compiled before any other suite starts,
     // which would wait for cargo.
     let windows =
         [part("windows setup", &["windows", "setup"], 2, 10), part("windows check", &["windows", "check"], 4, 15)];
     let boot = part("boot", &["e2e", "boot"], 9, 20);
-    let lanes = [boot].into_iter().chain(windows).map(|part| (part, false)).chain(later);
-    score.run_in_two_lanes(lanes.chain(shared.into_iter().map(|part| (part, false))).collect());
+    let lanes = [boot].into_iter().chain(windows).chain(later);
+    score.run_in_two_lanes(lanes.chain(shared).collect());
     Ok(score.close())
 }
 
@@ -115,7 +115,7 @@ fn turn() -> Option<Turn> {
 }
 
 fn part(name: &'static str, words: &[&str], budget: u64, minutes: u64) -> Part {
-    Part { name, cmd: myself().args(words.iter().copied()), budget, minutes }
+    Part { name, cmd: myself().args(words.iter().copied()), budget, minutes, quiet: false }
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use machine::Local;
+use steps::chain;
 
 use crate::Ended;
 use crate::provision::cargo;
-use steps::chain;
 
 /// The pages are rendered by tests of tools/cli and of the registry, which fail when a page is out of date; here they write instead.
 pub(crate) fn run() -> Ended {

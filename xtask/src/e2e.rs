@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use crate::lab::target;
 use crate::parts::SKIPPED;
 use crate::provision::{PROGRAMS, cargo};
 use crate::{Ended, full_machines, helm, packages, say};
-use steps::chain;
 
 /// Programs of the host that the proof looks with, and the Debian package of each.
 const TOOLS: &[(&str, &str)] = &[

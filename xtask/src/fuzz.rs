@@ -4,11 +4,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use crate::lab::target;
 use crate::provision::cargo;
 use crate::{Ended, say};
-use steps::chain;
 
 /// The targets of `fuzz/`, in the order in which they run.
 const TARGETS: &[&str] = &["vmx", "vmdk", "answers", "iso", "names", "ranges", "archive", "packed", "packages"];

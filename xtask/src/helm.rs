@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::{Cmd, Local};
-
-use crate::lab::target;
-use crate::{built, say};
 use steps::chain;
+
+use crate::built::Tests;
+use crate::lab::target;
+use crate::say;
 
 /// The folder of the test chart.
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/kubesphere/tests/chart");
@@ -24,8 +25,10 @@ pub(crate) fn values() -> Result<bool, String> {
         None => packed(&dir)?,
     };
     say::line(&format!("our values by real Helm, with {}", chart.display()));
+    let tests = Tests::build()?;
     for (package, test) in TESTS {
-        let cmd = built::tests(package)?
+        let cmd = tests
+            .of(package)?
             .args(["--nocapture", test])
             .env("PYTHONPATH", &sdk)
             .env("AIRLAB_HELM_PYTHON", "python3")

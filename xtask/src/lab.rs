@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::{Cmd, Local};
-use steps::Timeline;
+use steps::{Timeline, chain};
 
 use crate::Ended;
 use crate::parts::SKIPPED;
 use crate::say::{self, Talk};
 use crate::{packages, provision};
-use steps::chain;
 
 /// A lab comes up, says that it is Ready, and goes away again, whatever happened in between.
 pub(crate) fn smoke() -> Ended {

@@ -21,10 +21,12 @@ pub(crate) struct Part {
     pub(crate) budget: u64,
     /// Minutes after which it hangs: it is ended and fails.
     pub(crate) minutes: u64,
+    /// Whether its output is shown only when it fails.
+    pub(crate) quiet: bool,
 }
 
 /// Runs the part to its end, showing its output; past its deadline, ends it and says so.
-pub(crate) fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
+pub(crate) fn watch(part: &Part) -> Result<i32, String> {
     let log = log_of(part.name)?;
     let _ = std::fs::remove_file(&log);
     let plain = part.cmd.clone().env("TERM", "dumb").env("CARGO_TERM_COLOR", "never");
@@ -33,11 +35,11 @@ pub(crate) fn watch(part: &Part, quiet: bool) -> Result<i32, String> {
     let mut tail = Tail { path: log, at: 0, name: part.name, told: Instant::now(), last: String::new() };
     loop {
         let ended = running.ended();
-        if !quiet {
+        if !part.quiet {
             tail.show(false);
         }
         if let Some(code) = ended {
-            if code != 0 && quiet {
+            if code != 0 && part.quiet {
                 tail.show(true);
             }
             return Ok(code);
@@ -111,14 +113,14 @@ mod tests {
     use super::*;
 
     fn part(name: &'static str, script: &str, minutes: u64) -> Part {
-        Part { name, cmd: Cmd::new("sh").args(["-c", script]), budget: 1, minutes }
+        Part { name, cmd: Cmd::new("sh").args(["-c", script]), budget: 1, minutes, quiet: true }
     }
 
     #[test]
     fn a_part_past_its_deadline_is_ended_and_fails() {
         let start = Instant::now();
         let hangs = part("t-hangs", "echo opening the door; sleep 60 & sleep 60", 0);
-        let why = watch(&hangs, true).unwrap_err();
+        let why = watch(&hangs).unwrap_err();
         assert!(why.ends_with("it hung after saying: opening the door"), "{why}");
         assert!(start.elapsed() < Duration::from_secs(30));
     }

@@ -7,13 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
-use steps::{Event, Outcome, Sink, Timeline};
+use steps::{Event, Outcome, Sink, Timeline, chain};
 
 use crate::Ended;
 use crate::lab::target;
 use crate::packages;
 use crate::say::Talk;
-use steps::chain;
 
 /// The programs a lab is run with; the last one runs inside it.
 pub(crate) const PROGRAMS: [&str; 4] = ["airlab-cli", "qvmrun-cli", "registry-mirror-cli", "demodns"];

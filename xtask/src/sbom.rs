@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use machine::{Cmd, Local, Output};
 use serde_json::Value;
+use steps::chain;
 
 use crate::lab::target;
 use crate::provision::{PROGRAMS, cargo};
 use crate::{Ended, say};
-use steps::chain;
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 

@@ -28,20 +28,20 @@ impl Default for Score {
 }
 
 impl Score {
-    /// Runs the part and counts it. `quiet` parts show their output only when they fail.
-    pub(crate) fn run(&mut self, part: &Part, quiet: bool) {
-        self.count(&ended(part, quiet));
+    /// Runs the part and counts it.
+    pub(crate) fn run(&mut self, part: &Part) {
+        self.count(&ended(part));
     }
 
     /// Runs the parts in two lanes: each takes the next one when it is done with its last.
-    pub(crate) fn run_in_two_lanes(&mut self, parts: Vec<(Part, bool)>) {
+    pub(crate) fn run_in_two_lanes(&mut self, parts: Vec<Part>) {
         let waiting = Mutex::new(VecDeque::from(parts));
         let counted = Mutex::new(self);
         let lane = || {
             loop {
                 let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some((part, quiet)) = next else { break };
-                let end = ended(&part, quiet);
+                let Some(part) = next else { break };
+                let end = ended(&part);
                 counted.lock().unwrap_or_else(PoisonError::into_inner).count(&end);
             }
         };
@@ -113,11 +113,11 @@ struct End {
     budget: u64,
 }
 
-fn ended(part: &Part, quiet: bool) -> End {
+fn ended(part: &Part) -> End {
     let start = Instant::now();
-    let Part { name, cmd, budget, minutes } = part;
+    let Part { name, cmd, budget, minutes, .. } = part;
     say::line(&format!("{name}: {cmd} (budget {budget} min, ended after {minutes} min)"));
-    let outcome = watch(part, quiet);
+    let outcome = watch(part);
     End { name, outcome, seconds: start.elapsed().as_secs(), budget: *budget }
 }
 
@@ -143,16 +143,16 @@ mod tests {
     use machine::Cmd;
 
     fn part(name: &'static str, script: &str) -> Part {
-        Part { name, cmd: Cmd::new("sh").args(["-c", script]), budget: 1, minutes: 1 }
+        Part { name, cmd: Cmd::new("sh").args(["-c", script]), budget: 1, minutes: 1, quiet: true }
     }
 
     #[test]
     fn passed_failed_and_skipped_parts_are_counted() {
         let mut score = Score::default();
-        score.run(&part("t-good", "echo fine"), true);
-        score.run(&part("t-away", "exit 77"), true);
+        score.run(&part("t-good", "echo fine"));
+        score.run(&part("t-away", "exit 77"));
         assert!(score.good());
-        score.run(&part("t-bad", "echo broken; exit 3"), true);
+        score.run(&part("t-bad", "echo broken; exit 3"));
         assert_eq!(score.summary(), "1 passed, 1 failed, 1 skipped");
         assert_eq!(score.failed, ["t-bad"]);
     }
@@ -161,7 +161,7 @@ mod tests {
     fn two_lanes_take_one_part_after_the_other_and_count_them_all() {
         let mut score = Score::default();
         let parts = [("t-long", "sleep 3; exit 5"), ("t-first", "sleep 1"), ("t-second", "sleep 1; exit 4")];
-        score.run_in_two_lanes(parts.map(|(name, script)| (part(name, script), true)).into());
+        score.run_in_two_lanes(parts.map(|(name, script)| part(name, script)).into());
         assert_eq!(score.failed, ["t-second", "t-long"]);
         assert_eq!(score.summary(), "1 passed, 2 failed");
     }

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use crate::Ended;
 use crate::say;
-use steps::chain;
 
 /// What a check found wrong, one line each.
 type Findings = Result<Vec<String>, String>;

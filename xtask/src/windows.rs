@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use crate::provision::cargo;
 use crate::{Ended, say};
-use steps::chain;
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 const SETUP: &str = "xtask/windows/setup.sh";

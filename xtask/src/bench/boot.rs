@@ -5,14 +5,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
-use steps::Timeline;
+use steps::{Timeline, chain};
 
 use super::Folder;
 use crate::lab::target;
 use crate::provision::programs;
 use crate::say::Talk;
 use crate::{Ended, full_machines, packages, say};
-use steps::chain;
 
 /// Times the bare script that airlab may take.
 const GOAL: f64 = 1.3;

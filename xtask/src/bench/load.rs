@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use machine::{Cmd, Local};
-
 use steps::chain;
 
 /// What one phase showed.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Background, Cmd, Local};
+use steps::chain;
 
 use crate::lab::target;
 use crate::provision::cargo;
 use crate::{Ended, packages, say};
-use steps::chain;
 
 /// Bytes for each tenth of a MiB: the whole set of 1.1 GiB.
 const TENTH: u32 = 104_858;

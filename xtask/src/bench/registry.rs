@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use super::bars::bars;
 use super::load::{Load, drive, peak_mib};
@@ -15,7 +16,6 @@ use super::{Folder, median};
 use crate::lab::target;
 use crate::provision::cargo;
 use crate::{Ended, packages, say};
-use steps::chain;
 
 const TOOLS: &[(&str, &str)] =
     &[("wrk", "wrk"), ("docker-registry", "docker-registry"), ("openssl", "openssl"), ("curl", "curl")];

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local, NODES_AT_ONCE};
+use steps::chain;
 
 use self::servers::{Network, Servers};
 use super::bars::bars;
@@ -15,7 +16,6 @@ use super::median;
 use crate::lab::target;
 use crate::provision::cargo;
 use crate::{Ended, packages, say};
-use steps::chain;
 
 const MANY: usize = 100;
 const FEW: usize = 10;

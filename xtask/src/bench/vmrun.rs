@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use crate::lab::target;
 use crate::provision::cargo;
 use crate::{Ended, say};
-use steps::chain;
 
 const MACHINES: u32 = 30;
 const FEW: u32 = 3;

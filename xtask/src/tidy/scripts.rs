@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use super::{Findings, repository, text};
 use crate::say;
-use steps::chain;
 
 /// What shellcheck says about the scripts of this repository.
 pub(super) fn shell() -> Findings {

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
+use steps::chain;
 
 use super::servers::{Network, address, name};
-use steps::chain;
 
 /// A script for every node: one `ssh` a command. The first becomes the connection that the others go through.
 pub(super) fn scripts(network: &Network, record: &Path, nodes: usize) -> Result<usize, String> {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use machine::{Background, Cmd, Local, write_file};
-
 use steps::chain;
 
 const NODE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/ssh-node.sh");
