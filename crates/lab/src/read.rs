@@ -137,11 +137,7 @@ impl Reader<'_> {
                 Mode::Vmnet
             }
             Provider::Qvmrun => self
-                .parsed(section, "mode", "\"namespace\" or \"bridge\"", |s| match s {
-                    "namespace" => Some(Mode::Namespace),
-                    "bridge" => Some(Mode::Bridge),
-                    _ => None,
-                })
+                .choice(section, "mode", &[("namespace", Mode::Namespace), ("bridge", Mode::Bridge)])
                 .unwrap_or(Mode::Namespace),
         };
         Network { cidr, mode }

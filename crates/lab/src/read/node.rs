@@ -44,11 +44,7 @@ impl Reader<'_> {
             self.missing(section, "address");
         }
         let address: Option<Ipv4Addr> = self.parsed(section, "address", "an IPv4 address", |s| s.parse().ok());
-        let role = self.parsed(section, "role", "\"server\" or \"agent\"", |s| match s {
-            "server" => Some(Role::Server),
-            "agent" => Some(Role::Agent),
-            _ => None,
-        });
+        let role = self.choice(section, "role", &[("server", Role::Server), ("agent", Role::Agent)]);
         let span = |key: &str| {
             section
                 .table

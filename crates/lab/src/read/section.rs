@@ -103,6 +103,13 @@ impl Reader<'_> {
         parsed
     }
 
+    /// One of these words, as what it stands for.
+    pub(super) fn choice<T: Copy>(&mut self, section: Section<'_, '_>, key: &str, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let meant = |text: &str| choices.iter().find(|(word, _)| *word == text).map(|(_, meant)| *meant);
+        self.parsed(section, key, &words.join(" or "), meant)
+    }
+
     pub(super) fn number(
         &mut self,
         section: Section<'_, '_>,

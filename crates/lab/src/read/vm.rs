@@ -12,26 +12,11 @@ use crate::model::{Create, DiskFormat, Firmware, Provider, Vm};
 impl Reader<'_> {
     pub(super) fn vm(&mut self, top: Section<'_, '_>) -> Vm {
         let section = self.section(top, "vm", keys::VM);
-        let provider = self.parsed(section, "provider", "\"vmware\" or \"qvmrun\"", |s| match s {
-            "vmware" => Some(Provider::Vmware),
-            "qvmrun" => Some(Provider::Qvmrun),
-            _ => None,
-        });
-        let disk_format = self.parsed(section, "disk_format", "\"sparse\" or \"flat\"", |s| match s {
-            "sparse" => Some(DiskFormat::Sparse),
-            "flat" => Some(DiskFormat::Flat),
-            _ => None,
-        });
-        let firmware = self.parsed(section, "firmware", "\"bios\" or \"efi\"", |s| match s {
-            "bios" => Some(Firmware::Bios),
-            "efi" => Some(Firmware::Efi),
-            _ => None,
-        });
-        let create = self.parsed(section, "create", "\"install\" or \"clone\"", |s| match s {
-            "install" => Some(Create::Install),
-            "clone" => Some(Create::Clone),
-            _ => None,
-        });
+        let provider = self.choice(section, "provider", &[("vmware", Provider::Vmware), ("qvmrun", Provider::Qvmrun)]);
+        let disk_format =
+            self.choice(section, "disk_format", &[("sparse", DiskFormat::Sparse), ("flat", DiskFormat::Flat)]);
+        let firmware = self.choice(section, "firmware", &[("bios", Firmware::Bios), ("efi", Firmware::Efi)]);
+        let create = self.choice(section, "create", &[("install", Create::Install), ("clone", Create::Clone)]);
         let folder = self.parsed(section, "folder", "an ASCII path without spaces or control characters", |s| {
             (!s.is_empty() && s.bytes().all(|b| b.is_ascii_graphic())).then(|| s.to_owned())
         });
