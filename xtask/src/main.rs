@@ -40,7 +40,8 @@ cargo xtask e2e boot [--full]
                          one emulated machine from the installer ISO to a booted disk, with clocks that start wrong
 cargo xtask e2e kill [--full] [--seed N] [--step NAME]
                          a run killed inside every step, machines without power, and a plain run to Ready after each
-cargo xtask e2e smoke | lab | host | second | bad-input | bridge | bundle | registry | clone | desktop | existing | faults | all
+cargo xtask e2e smoke | lab | host | second | bad-input | bridge | bundle | registry | clone | desktop | existing |
+                external | faults | cluster | kubesphere | clocks | api | all
                          a lab up and down; the end-to-end proof, looked at from outside the product
 cargo xtask bench start | boot | vmrun | registry | mirror | ssh
                          time to Ready, and to a booted emulated machine, against bare scripts; thirty machines with a
