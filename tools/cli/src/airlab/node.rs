@@ -24,10 +24,10 @@ use crate::{Failure, Ui, exit};
   airlab node add box --address 192.168.6.50 --user ops --host-key 'ssh-ed25519 AAAAC3Nza...'
                                         a Linux host that is there already
   airlab node remove worker3
-  airlab node remove master2 master3    two of three servers; one at a time would leave an even number
-  airlab node rebuild worker1           drained, its machine made anew, joined again; a host that was there already
-                                        is left without anything of ours, and joined again
-  airlab node rebuild master2 worker1   one after the other out of the cluster, side by side made anew
+  airlab node remove master2 master3    two of three servers; one would leave an even number
+  airlab node rebuild worker1           drained, its machine made anew, joined again; what was a
+                                        host before is cleared of ours, and joined again
+  airlab node rebuild master2 worker1   out of the cluster in turn, made anew side by side
   airlab node drain worker1 --deadline 600")]
 pub(super) enum Verb {
     /// Write a node into the lab file and make it, or join a host that is there already; a node that is in the file
