@@ -1,6 +1,6 @@
 //! Taking KubeSphere out again: extensions in reverse, then the chart, then its namespace.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kubeapi::{Api, ApiError, DynamicObject, Place, Selection};
 use steps::{Event, Sink, Wait};
@@ -12,7 +12,18 @@ use crate::release::CHARTS;
 use crate::{Chart, KubeSphereError, NAMESPACE};
 
 /// Longest time that the release's Pods are waited for; the namespace goes then with what is left in it.
-const PODS: Duration = Duration::from_secs(45);
+const PODS: Duration = Duration::from_secs(90);
+/// A Pod that is there after this long is deleted again, unless it is ending already.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// What starts Pods, owners before what they own.
+const WORKLOADS: [(&str, &str); 5] = [
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "StatefulSet"),
+    ("apps/v1", "DaemonSet"),
+    ("batch/v1", "Job"),
+    ("apps/v1", "ReplicaSet"),
+];
 
 /// Removes everything that [`crate::ensure_core`] and [`crate::ensure_extensions`] have installed, data included; says
 /// what is gone. On a cluster without KubeSphere it does nothing.
@@ -38,7 +49,9 @@ pub async fn remove(api: &Api, deadline: Duration, sink: &dyn Sink) -> Result<Ve
         gone.push(chart.to_string());
     }
     let namespace = Place::new("v1", "Namespace", NAMESPACE);
-    no_pods(api, sink).await?;
+    if api.get(&namespace).await?.is_some() {
+        no_pods(api, sink).await?;
+    }
     if api.delete(&namespace).await? {
         absent(api, &namespace, deadline, sink).await?;
         gone.push(namespace.to_string());
@@ -47,23 +60,46 @@ pub async fn remove(api: &Api, deadline: Duration, sink: &dyn Sink) -> Result<Ve
     Ok(gone)
 }
 
-/// Helm does not wait for the Pods of what it deletes. A namespace that is deleted with Pods in it is looked at again only
-/// after a pause that grows with the time they have left, a minute and more.
+/// Deletes what starts Pods, and the Pods. Helm leaves that to Kubernetes' garbage collector, which does nothing for up to a
+/// minute after custom resource definitions have gone, and they have just gone.
+async fn stop_workloads(api: &Api) -> Result<(), KubeSphereError> {
+    for (version, kind) in WORKLOADS {
+        for object in api.list(version, kind, Some(NAMESPACE)).await? {
+            api.delete(&Place::new(version, kind, &name(&object)).within(NAMESPACE)).await?;
+        }
+    }
+    for pod in api.list("v1", "Pod", Some(NAMESPACE)).await?.iter().filter(|pod| goes(pod) && !is_ending(pod)) {
+        api.delete(&Place::new("v1", "Pod", &name(pod)).within(NAMESPACE)).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the release's Pods are gone: a namespace that is deleted with Pods in it is looked at again only after a
+/// pause that grows with the time they have left, a minute and more. A controller that has not heard yet that its
+/// ReplicaSet is gone puts one more Pod in the place of a deleted one, so they are deleted again every few seconds.
 async fn no_pods(api: &Api, sink: &dyn Sink) -> Result<(), KubeSphereError> {
     let pods = Selection::all("v1", "Pod").within(NAMESPACE);
-    let wait = Wait::new(format!("Pods to be gone from {NAMESPACE}"), PODS);
     let judge = |pods: &[DynamicObject]| {
-        let left: Vec<String> = pods.iter().filter(|pod| goes(pod)).map(name).collect();
-        if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
+        let left = pods.iter().filter(|pod| goes(pod));
+        let left: Vec<String> =
+            left.map(|pod| format!("{}{}", name(pod), if is_ending(pod) { ", ending" } else { "" })).collect();
+        if left.is_empty() { Ok(()) } else { Err(left.join("; ")) }
     };
-    match api.wait_until(&pods, wait, sink, judge).await {
-        Ok(()) => Ok(()),
-        Err(ApiError::TimedOut(late)) => {
-            let text = format!("{late}; the namespace is deleted with them");
-            sink.emit(Event::Note { step: "kubesphere".into(), text });
-            Ok(())
+    let end = Instant::now() + PODS;
+    loop {
+        stop_workloads(api).await?;
+        let wait = Wait::new(format!("Pods to be gone from {NAMESPACE}"), AGAIN);
+        match api.wait_until(&pods, wait, sink, judge).await {
+            Ok(()) => return Ok(()),
+            Err(ApiError::TimedOut(_)) if Instant::now() < end => {}
+            Err(ApiError::TimedOut(late)) => {
+                let text =
+                    format!("Pods are left after {} s: {}; they go with the namespace", PODS.as_secs(), late.last);
+                sink.emit(Event::Note { step: "kubesphere".into(), text });
+                return Ok(());
+            }
+            Err(e) => return Err(e.into()),
         }
-        Err(e) => Err(e.into()),
     }
 }
 
@@ -73,7 +109,12 @@ fn goes(pod: &DynamicObject) -> bool {
     let ended = matches!(pod.data["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
     let mut owners = pod.metadata.owner_references.iter().flatten();
     let owned = owners.any(|owner| owner.controller == Some(true));
-    pod.metadata.deletion_timestamp.is_some() || (owned && !ended)
+    is_ending(pod) || (owned && !ended)
+}
+
+/// Whether a Pod has been deleted and is given time to end.
+fn is_ending(pod: &DynamicObject) -> bool {
+    pod.metadata.deletion_timestamp.is_some()
 }
 
 async fn absent(api: &Api, place: &Place, deadline: Duration, sink: &dyn Sink) -> Result<(), KubeSphereError> {

@@ -139,7 +139,7 @@ pub(super) fn removed(world: &World) -> Proof {
     let out = world.ok(tool(world, &["remove", "--yes", "--output", "json"]))?;
     let took = start.elapsed().as_secs_f32();
     let said = out.error_text();
-    let late = said.lines().find(|l| l.contains("did not come true"));
+    let late = said.lines().find(|l| l.contains("Pods are left"));
     ensure!(late.is_none(), "{took:.0} s: {late:?}");
     let answer: Value = serde_json::from_slice(&out.stdout)?;
     let gone: Vec<String> = serde_json::from_value(answer["removed"].clone())?;
