@@ -109,6 +109,9 @@ impl Login {
             .args(option("StrictHostKeyChecking", "yes"))
             .args(option("IdentitiesOnly", "yes"))
             .args(option("ConnectTimeout", "20"))
+            // a node that is gone, with its power or its network, says no goodbye
+            .args(option("ServerAliveInterval", "15"))
+            .args(option("ServerAliveCountMax", "8"))
             .args(option("LogLevel", "ERROR"))
             .arg(format!("{}@{}", self.user, self.host))
             .args(remote_line(command))
