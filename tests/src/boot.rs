@@ -69,7 +69,7 @@ fn one_machine(report: &mut Report, firmware: &'static str, extent: &Extent) -> 
         report.check(&name("installed-by-the-other-engine"), 30 * MINUTE, &world, || machine.install_elsewhere())
     } else {
         world.set_engine(ENGINE);
-        let up = report.check(&name("installed-from-the-iso"), 30 * MINUTE, &world, || machine.install());
+        let up = report.check(&name("installed-from-the-iso"), 12 * MINUTE, &world, || machine.install());
         if up {
             chain::checks(report, &machine);
             report.check(&name("clock-of-2020"), 4 * MINUTE, &world, || machine.clock_is_right());

@@ -100,17 +100,25 @@ impl<'a> Machine<'a> {
         Ok(format!("{}; {lines}", self.settled()?))
     }
 
-    /// Boots again from inside; `before` is run right before. Comes back when SSH answers.
+    /// Boots again from inside; `before` is run right before. Comes back when SSH answers and the login is on the console.
     pub(crate) fn reboot_after(&self, before: &str) -> Proof {
         let (old, console) = (self.boot_id()?, self.console.rest());
-        self.root(&format!("{before}\nsystemctl --no-block reboot"))?;
+        // the node may be gone before it has said how the command ended
+        let asked = self.root(&format!("{before}\nsystemctl --no-block reboot"));
         self.world.until("another boot", || {
             let id = self.boot_id()?;
-            ensure!(id != old, "still the boot before");
+            ensure!(id != old, "still the boot before; asked for another: {asked:?}");
             Ok(())
         })?;
-        let marks = ["Booting `airlab demo node'", "BOOT_IMAGE=/boot/vmlinuz", "master login:"];
-        Ok(self.world.until("the login on the console", || console.in_order(&marks))?.join(" | "))
+        let marks = ["Booting `airlab demo node'", "BOOT_IMAGE=/boot/vmlinuz"];
+        let lines = self.world.until("the boot on the console", || console.in_order(&marks))?;
+        // a line of the kernel's may stand in the middle of the console's prompt
+        let login = self.world.until("the login on the console", || {
+            let state = self.root("systemctl is-active serial-getty@ttyS0")?;
+            ensure!(state.trim() == "active", "serial-getty@ttyS0 is {state}");
+            Ok(state)
+        })?;
+        Ok(format!("{}; its login: {}", lines.join(" | "), login.trim()))
     }
 
     /// Waits until systemd has nothing left to start and cloud-init says done.
