@@ -200,7 +200,7 @@ impl World {
 
     /// Fails once the program was asked to stop.
     pub(crate) fn going_on(&self) -> Result<(), Fail> {
-        if STOP.load(Ordering::SeqCst) { Err(Fail("interrupted".into())) } else { Ok(()) }
+        if STOP.load(Ordering::SeqCst) { Err(Fail(format!("interrupted; last: {}", self.last()))) } else { Ok(()) }
     }
 }
 

@@ -15,7 +15,8 @@ const AGAIN: usize = 12;
 pub(crate) struct Score {
     start: Instant,
     passed: usize,
-    failed: Vec<&'static str>,
+    /// Name of every part that failed, and how.
+    failed: Vec<(&'static str, String)>,
     skipped: usize,
     /// Name, seconds and budget in minutes of every part so far.
     times: Vec<(&'static str, u64, u64)>,
@@ -62,17 +63,17 @@ impl Score {
                 self.skipped += 1;
                 "skipped".to_owned()
             }
-            Ok(code) => {
-                self.failed.push(name);
-                format!("FAILED with exit code {code}")
-            }
-            Err(why) => {
-                self.failed.push(name);
-                format!("FAILED: {why}")
-            }
+            Ok(code) => self.failure(name, format!("exit code {code}")),
+            Err(why) => self.failure(name, why.clone()),
         };
         self.times.push((name, *seconds, *budget));
         say::line(&format!("{name}: {verdict} after {seconds} s{}", over(*seconds, *budget)));
+    }
+
+    fn failure(&mut self, name: &'static str, why: String) -> String {
+        let verdict = format!("FAILED: {why}");
+        self.failed.push((name, why));
+        verdict
     }
 
     /// Whether every part so far passed or was skipped.
@@ -88,8 +89,8 @@ impl Score {
             say::line(&format!("{name:<16} {seconds:>5} s of {:>5} s{slack}", budget * 60));
         }
         say::line(&format!("{:<16} {whole:>5} s", "all parts"));
-        for name in &self.failed {
-            say::line(&format!("failed: {name}"));
+        for (name, why) in &self.failed {
+            say::line(&format!("failed: {name}: {why}"));
             let log = log_of(name).ok().and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
             for line in telling(&String::from_utf8_lossy(&log)) {
                 say::line(&format!("  {line}"));
@@ -154,7 +155,7 @@ mod tests {
         assert!(score.good());
         score.run(&part("t-bad", "echo broken; exit 3"));
         assert_eq!(score.summary(), "1 passed, 1 failed, 1 skipped");
-        assert_eq!(score.failed, ["t-bad"]);
+        assert_eq!(score.failed, [("t-bad", "exit code 3".to_owned())]);
     }
 
     #[test]
@@ -162,7 +163,8 @@ mod tests {
         let mut score = Score::default();
         let parts = [("t-long", "sleep 3; exit 5"), ("t-first", "sleep 1"), ("t-second", "sleep 1; exit 4")];
         score.run_in_two_lanes(parts.map(|(name, script)| part(name, script)).into());
-        assert_eq!(score.failed, ["t-second", "t-long"]);
+        let failed: Vec<&str> = score.failed.iter().map(|(name, _)| *name).collect();
+        assert_eq!(failed, ["t-second", "t-long"]);
         assert_eq!(score.summary(), "1 passed, 2 failed");
     }
 
