@@ -7,6 +7,8 @@ mod config;
 #[cfg(unix)]
 mod fake;
 #[cfg(unix)]
+mod fetch;
+#[cfg(unix)]
 mod run;
 #[cfg(unix)]
 mod upgrade;
