@@ -116,7 +116,7 @@ fn vmrun(world: &World, gate: &Gate, fault: Option<&str>) -> Vmrun {
             snapshot: seconds(8),
             copy: seconds(8),
             guest: seconds(6),
-            settle: seconds(4),
+            settle: seconds(10),
             locks: seconds(4),
             pause: Duration::from_millis(200),
             tries: 2,
