@@ -33,6 +33,9 @@ systemctl restart ssh";
 const LOOK: &str = "find /etc /usr/local /var/lib/rancher /var/lib/cni /var/lib/kubelet -xdev -type f 2> /dev/null |
   grep -v -e /etc/ssl/certs/ca-certificates.crt -e /etc/resolv.conf | sort | xargs -d '\\n' sha256sum";
 
+/// Another text after every start of the host.
+const BOOT: &str = "cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp";
+
 /// What a k3s of somebody else has on its disk.
 const THEIRS: &str = "mkdir -p /etc/rancher/k3s; echo theirs > /etc/rancher/k3s/config.yaml";
 
@@ -89,7 +92,9 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
         report.check("existing/down-and-up", minutes, world, || host.down_and_up(ready));
         report.check("existing/removed-and-left-as-it-was", minutes, world, || host.removed(&before));
         report.check("existing/added", minutes, world, || host.added());
+        report.check("existing/rebuilt", minutes, world, || host.rebuilt());
         report.check("existing/left-as-it-was-by-destroy", minutes, world, || host.destroyed(&before));
+        report.check("existing/as-a-server", minutes, world, || host.as_a_server(&before));
     }
     fs::write(world.scratch("lab.toml"), LAB.replace("NODE", MACHINE))?;
     report.check("existing/destroy", Duration::from_secs(240), world, || life::destroy(world));
@@ -124,10 +129,12 @@ fn root(world: &World, line: &str) -> Result<String, Fail> {
 impl Host {
     /// Writes the lab file in which it is an existing host with this key.
     fn lab(&self, host_key: &str) -> Result<(), Fail> {
+        Ok(fs::write(self.world.scratch("lab.toml"), LAB.replace("NODE", &self.node_lines(host_key)))?)
+    }
+
+    fn node_lines(&self, host_key: &str) -> String {
         let key = self.world.scratch("ops").display().to_string();
-        let node =
-            format!("machine = \"ssh\"\nport = 2222\nuser = \"ops\"\nhost_key = \"{host_key}\"\nkey = \"{key}\"");
-        Ok(fs::write(self.world.scratch("lab.toml"), LAB.replace("NODE", &node))?)
+        format!("machine = \"ssh\"\nport = 2222\nuser = \"ops\"\nhost_key = \"{host_key}\"\nkey = \"{key}\"")
     }
 
     fn same(&self, before: &str) -> Result<usize, Fail> {
@@ -195,8 +202,7 @@ impl Host {
     }
 
     fn down_and_up(&self, ready: &Ready) -> Proof {
-        let up =
-            root(&self.world, "cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp")?;
+        let up = root(&self.world, BOOT)?;
         let said = self.ended_at_the_network(self.world.airlab("down", &[]))?;
         let Some(told) = said.lines().find(|l| l.contains("box: k3s stopped; the host itself stays on")) else {
             fail!("`down` does not speak of the host: {}", tail(&said, 10))
@@ -207,9 +213,7 @@ impl Host {
         let run = self.world.watch(&self.world.airlab("up", &["--output", "json"]), "up")?;
         run.succeeded()?;
         ensure!(run.stdout.contains("box: k3s started"), "`up` does not speak of the host: {}", run.stdout);
-        let now =
-            root(&self.world, "cat /proc/sys/kernel/random/boot_id; systemctl show --property=UserspaceTimestamp")?;
-        ensure!(now == up, "the host was restarted");
+        ensure!(root(&self.world, BOOT)? == up, "the host was restarted");
         trouble::healthy(&self.world, ready)?;
         Ok(format!("{}; Ready again after {:.0} s", told.trim(), run.took.as_secs_f32()))
     }
@@ -231,6 +235,21 @@ impl Host {
         Ok(format!("{} lines; Ready after {:.0} s", table.lines().count(), run.took.as_secs_f32()))
     }
 
+    /// Everything of ours is taken off and comes anew; the host itself goes on running, and keeps what is its user's.
+    fn rebuilt(&self) -> Proof {
+        let (old, users) = ("/var/lib/rancher/k3s/agent/of-the-old-node", "of-the-user");
+        root(&self.world, &format!("touch {old} ~ops/{users}"))?;
+        let up = root(&self.world, BOOT)?;
+        let run = self.world.watch(&self.node("rebuild", &["box", "--output", "json"]), "rebuilt")?;
+        run.succeeded()?;
+        let answer: Ready = run.json()?;
+        ensure!(answer.nodes.iter().filter(|n| n.ready).count() == 2, "not Ready: {:?}", answer.changes);
+        let there = root(&self.world, &format!("cd ~ops; ls {old} {users} 2>/dev/null; true"))?;
+        ensure!(there == users, "there is {there:?} after it");
+        ensure!(root(&self.world, BOOT)? == up, "the host was restarted");
+        Ok(format!("{} changes; Ready again after {:.0} s", answer.changed, run.took.as_secs_f32()))
+    }
+
     /// Ours goes; a second time there is nothing of ours, and what is there by then is somebody's.
     fn destroyed(&self, before: &str) -> Proof {
         let destroy = || self.ended_at_the_network(self.world.airlab("destroy", &["--yes"]));
@@ -243,6 +262,26 @@ impl Host {
         ensure!(said.contains("box: nothing of this lab is on it; left as it is"), "{said}");
         self.same(&theirs)?;
         Ok(format!("{files} files as before the first run; then somebody's k3s, left as it is"))
+    }
+
+    /// The other way round: the control plane on the host, a machine of ours as its agent.
+    fn as_a_server(&self, before: &str) -> Proof {
+        root(&self.world, "rm -r /etc/rancher")?;
+        self.same(before)?;
+        let (server, agent) = ("role = \"server\"", "role = \"agent\"");
+        let turned = LAB.replace(server, "ROLE").replace(agent, server).replace("ROLE", agent);
+        fs::write(self.world.scratch("lab.toml"), turned.replace("NODE", &self.node_lines(&self.host_key)))?;
+        let run = self.world.provision("server")?;
+        run.succeeded()?;
+        let ready: Ready = run.json()?;
+        let server = ready.server()?;
+        ensure!(server.name == "box" && ready.nodes.iter().filter(|n| n.ready).count() == 2, "{:?}", ready.changes);
+        trouble::healthy(&self.world, &ready)?;
+        let units = root(&self.world, "systemctl is-active k3s.service; systemctl is-active k3s-agent.service; true")?;
+        ensure!(units.lines().next() == Some("active"), "on the host: {units}");
+        self.ended_at_the_network(self.world.airlab("destroy", &["--yes"]))?;
+        let files = self.same(before)?;
+        Ok(format!("Ready after {:.0} s; {files} files as before after destroy", run.took.as_secs_f32()))
     }
 
     fn removed(&self, before: &str) -> Proof {
