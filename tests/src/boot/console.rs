@@ -30,9 +30,11 @@ impl Console {
         plain(&String::from_utf8_lossy(bytes))
     }
 
-    /// Fails unless the marks follow each other; gives back the lines they stand in.
+    /// Fails unless the marks follow each other; gives back the lines they stand in. A mark counts that the kernel wrote
+    /// into.
     pub(crate) fn in_order(&self, marks: &[&str]) -> Result<Vec<String>, Fail> {
-        in_order(&self.text(), marks)
+        let text = self.text();
+        in_order(&text, marks).or_else(|why| in_order(&unbroken(&text), marks).map_err(|_| why))
     }
 }
 
@@ -66,6 +68,30 @@ fn plain(text: &str) -> String {
     out
 }
 
+/// The text with the lines put together again into which the kernel wrote one of its own: it does not wait for the end of
+/// what a program writes.
+fn unbroken(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let inside = line.match_indices('[').map(|(at, _)| at).find(|at| *at > 0 && is_stamp(&line[*at..]));
+        let goes_on = !out.is_empty() && !out.ends_with('\n');
+        match inside {
+            Some(at) => out.push_str(&line[..at]),
+            // another one right after it
+            None if goes_on && is_stamp(line) => {}
+            None => out.push_str(line),
+        }
+    }
+    out
+}
+
+/// Whether the kernel's time stamp stands here, seconds and six digits: `[   88.010054] `.
+fn is_stamp(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    let Some((seconds, micros)) = inner.and_then(|(stamp, _)| stamp.trim_start().split_once('.')) else { return false };
+    micros.len() == 6 && [seconds, micros].iter().all(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +102,14 @@ mod tests {
         assert_eq!(text, "GRUB\nkernel autoinstall\ndone\n");
         assert_eq!(in_order(&text, &["GRUB", "auto"]).unwrap(), ["GRUB", "kernel autoinstall"]);
         assert!(in_order(&text, &["done", "GRUB"]).is_err());
+    }
+
+    #[test]
+    fn lines_that_the_kernel_broke_are_whole_again() {
+        let said = "[    0.000000] Command line: x\n[  OK  ] Started\nmas[   88.010054] bridge: y\n[   88.056888] z\n\
+                    ter login: \n[   89.000001] w\n";
+        let whole = "[    0.000000] Command line: x\n[  OK  ] Started\nmaster login: \n[   89.000001] w\n";
+        assert_eq!(unbroken(said), whole);
+        assert_eq!(unbroken("[   0.20] installer: a [b] c\nend"), "[   0.20] installer: a [b] c\nend");
     }
 }
