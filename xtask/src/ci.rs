@@ -45,7 +45,7 @@ const SHARED: &[Suite] = &[
     suite("cluster", 11, 25, Turn::Always),
     suite("kill", 6, 15, Turn::Always),
     suite("kubesphere", 5, 15, Turn::Always),
-    suite("existing", 4, 15, Turn::Even),
+    suite("existing", 5, 15, Turn::Even),
     suite("faults", 3, 12, Turn::Even),
     suite("desktop", 2, 10, Turn::Even),
     suite("bundle", 3, 15, Turn::Odd),
