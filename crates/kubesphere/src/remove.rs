@@ -49,9 +49,7 @@ pub async fn remove(api: &Api, deadline: Duration, sink: &dyn Sink) -> Result<Ve
         gone.push(chart.to_string());
     }
     let namespace = Place::new("v1", "Namespace", NAMESPACE);
-    if api.get(&namespace).await?.is_some() {
-        no_pods(api, sink).await?;
-    }
+    no_pods(api, sink).await?;
     if api.delete(&namespace).await? {
         absent(api, &namespace, deadline, sink).await?;
         gone.push(namespace.to_string());
