@@ -52,6 +52,21 @@ case "$*" in
 esac
 "#;
 
+/// A real-time clock of whole seconds beside the real time, by the milliseconds in `rtc`; everything else is a file.
+const CAT: &str = r#"#!/bin/sh
+[ "$1" = "$WORLD/rtc" ] || exec /bin/cat "$@"
+echo $((($(/bin/date +%s%3N) + $(/bin/cat "$1")) / 1000))
+"#;
+
+/// Sets the real-time clock to the system's, `late` milliseconds too late the first time.
+const HWCLOCK: &str = r#"#!/bin/sh
+[ "$*" = "--systohc --utc --noadjfile" ] || exit 1
+late=0
+[ -e "$WORLD/late" ] && late=$(/bin/cat "$WORLD/late") && rm "$WORLD/late"
+echo $(($(/bin/cat "$WORLD/offset") - late)) > "$WORLD/rtc"
+echo set >> "$WORLD/rtc-sets"
+"#;
+
 pub(crate) struct World {
     pub(crate) dir: tempfile::TempDir,
     ca: PathBuf,
@@ -76,7 +91,8 @@ impl World {
         world.set("offset", &offset_ms.to_string());
         world.registry_is(&registry);
         world.program("date", DATE);
-        world.program("hwclock", "#!/bin/sh\nexit 0\n");
+        world.program("hwclock", HWCLOCK);
+        world.program("cat", CAT);
         world.program("curl", CURL);
         world.program("systemctl", SYSTEMCTL);
         // Says that this process may set the clock, whatever the test's own rights are.
@@ -117,7 +133,7 @@ impl World {
         let at = |name: &str| self.dir.path().join(name);
         let path = format!("{}:{}", at("bin").display(), std::env::var("PATH").unwrap());
         let cmd = Cmd::new("sh").arg(script).args(args).env("PATH", path).env("WORLD", self.dir.path());
-        let cmd = cmd.env("AIRLAB_ENV", at("env")).env("AIRLAB_BUILD_STAMP", at("stamp"));
+        let cmd = cmd.env("AIRLAB_RTC", at("rtc")).env("AIRLAB_ENV", at("env")).env("AIRLAB_BUILD_STAMP", at("stamp"));
         Local.run(&cmd.env("AIRLAB_CLOCK_FILE", at("clock.json")).env("CURL_CA_BUNDLE", &self.ca)).unwrap()
     }
 
