@@ -1,15 +1,11 @@
 //! A registry, a clock and a node's folder, all of the test's own.
 
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use machine::{Cmd, Local, Output, write_file};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use secrecy::ExposeSecret;
+use testkit::TlsServer;
 
 /// Adds the milliseconds in `offset` to what the real program says; `-s` writes there, or fails where `locked` exists.
 const DATE: &str = r#"#!/bin/sh
@@ -86,10 +82,10 @@ impl World {
         let leaf = authority.ensure_server(&dir.path().join("leaf"), "registry", &["127.0.0.1".into()], now).unwrap();
         let ca = dir.path().join("ca.pem");
         std::fs::write(&ca, authority.cert_pem()).unwrap();
-        let registry = serve(leaf.cert_pem(), leaf.key_pem().expose_secret());
+        let registry = TlsServer::new(leaf.cert_pem(), leaf.key_pem().expose_secret(), unauthorized);
         let world = Self { dir, ca };
         world.set("offset", &offset_ms.to_string());
-        world.registry_is(&registry);
+        world.registry_is(registry.address());
         world.program("date", DATE);
         world.program("hwclock", HWCLOCK);
         world.program("cat", CAT);
@@ -142,30 +138,8 @@ impl World {
     }
 }
 
-/// Answers every request with 401 and the true Date, as a registry does. Lives as long as the test's process.
-fn serve(cert: &str, key: &str) -> String {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(cert.as_bytes()).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let config = Arc::new(config.with_no_client_auth().with_single_cert(chain, key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let config = config.clone();
-            std::thread::spawn(move || {
-                let mut tls = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream.unwrap());
-                let mut seen = [0; 4096];
-                if tls.read(&mut seen).is_ok_and(|n| n > 0) {
-                    let date = Local.run_ok(&Cmd::new("/bin/date").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])).unwrap();
-                    let _ =
-                        write!(tls, "HTTP/1.1 401 Unauthorized\r\nDate: {}\r\nContent-Length: 0\r\n\r\n", date.text());
-                    tls.conn.send_close_notify();
-                    let _ = tls.flush();
-                }
-            });
-        }
-    });
-    address
+/// Answers every request with 401 and the true Date, as a registry does.
+fn unauthorized(_: &str) -> String {
+    let date = Local.run_ok(&Cmd::new("/bin/date").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"])).unwrap();
+    format!("HTTP/1.1 401 Unauthorized\r\nDate: {}\r\nContent-Length: 0\r\n\r\n", date.text())
 }
