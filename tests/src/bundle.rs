@@ -1,6 +1,8 @@
 //! A bundle made where the offline parts are, carried to a host without network and without a cache, damaged on the way,
 //! mended, imported, and a lab brought up from it alone.
 
+mod packages;
+
 use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
     let home = World::new("demo", None)?;
+    report.check("bundle/packages-and-a-program-are-pinned", MINUTE, &home, || packages::pinned(&home));
     let mut made = false;
     report.check("bundle/created-in-parts-from-the-offline-parts", 20 * MINUTE, &home, || {
         let text = create(&home)?;
@@ -69,6 +72,7 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
     if let Some(ready) = &ready {
         report.gained_by(&ready.evidence);
         report.check("bundle/registry-has-the-images", MINUTE, &world, || catalog(&world));
+        report.check("bundle/packages-are-on-the-nodes", MINUTE, &world, || packages::on_the_nodes(&world));
         report.check("bundle/second-provision-changes-nothing", MINUTE, &world, || twice::again(&world, ready));
         report.check("bundle/status", MINUTE, &world, || trouble::healthy(&world, ready));
         report.check("bundle/nodes-asked-our-registry-only", MINUTE, &world, || asked(&world));

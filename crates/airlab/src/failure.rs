@@ -117,6 +117,14 @@ pub enum AirlabError {
         /// What the node said.
         last: String,
     },
+    /// A node's packages could not be installed.
+    #[error("{node}: packages: {last}")]
+    Packages {
+        /// The node.
+        node: String,
+        /// What dpkg said.
+        last: String,
+    },
     /// An existing host cannot be a node.
     #[error("{node} at {target} cannot be a node: {why}")]
     HostUnfit {
@@ -175,6 +183,7 @@ pub const PROBLEMS: &[&str] = &[
     "AL-RUN-013",
     "AL-RUN-020",
     "AL-RUN-021",
+    "AL-RUN-022",
     "AL-RUN-030",
 ];
 
@@ -195,6 +204,7 @@ impl Problem for AirlabError {
             Self::NoMachine { .. } => "AL-RUN-013",
             Self::HostClock { .. } => "AL-RUN-020",
             Self::NoTime { .. } => "AL-RUN-021",
+            Self::Packages { .. } => "AL-RUN-022",
             Self::HostUnfit { .. } => "AL-RUN-030",
         }
     }
@@ -221,6 +231,7 @@ impl Problem for AirlabError {
             Self::NoTime { node, registry, last } => {
                 vec![("node", node.clone()), ("registry", registry.clone()), ("last", last.clone())]
             }
+            Self::Packages { node, last } => vec![("node", node.clone()), ("last", last.clone())],
             Self::HostClock { why } => vec![("why", why.clone())],
             Self::HostUnfit { node, target, why } => {
                 vec![("node", node.clone()), ("target", target.clone()), ("why", why.clone())]

@@ -9,13 +9,14 @@ use serde::Serialize;
 use vmware::vmrun::{Command, Vmrun};
 
 use crate::registry::{Registry, WslAddress};
-use crate::{Provider, Sources, golden, machines};
+use crate::{NodeFileKind, Provider, Sources, golden, machines};
 
 /// Stands for the golden machine's name in a plan.
 const GOLDEN: &str = "golden-HASH";
 
 /// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`; `golden` is a step of
-/// labs whose nodes are clones, `hosts` of labs with existing hosts, `kubesphere` of labs that have a chart.
+/// labs whose nodes are clones, `hosts` of labs with existing hosts, `packages` of
+/// labs whose lock or bundle has some, `kubesphere` of labs that have a chart.
 pub const STEPS: &[&str] = &[
     "files",
     "network",
@@ -28,6 +29,7 @@ pub const STEPS: &[&str] = &[
     "install",
     "hosts",
     "clocks",
+    "packages",
     "server",
     "agents",
     "kubeconfig",
@@ -123,6 +125,7 @@ impl Plan {
             "golden" => lab.vm.create == Create::Clone,
             "kubesphere" => lab.kubesphere.is_some(),
             "hosts" => lab.hosts().next().is_some(),
+            "packages" => !sources.node_files.is_empty() || sources.bundle.is_some(),
             _ => true,
         });
         let stages = steps.map(|step| Stage { step, actions: p.actions(step) }).collect();
@@ -188,6 +191,7 @@ impl Planner<'_> {
                  programs, registry; the lab's authority and the keeping of time",
             ),
             "clocks" => self.on_nodes(|_| true, "measure the clock against the registry's Date header"),
+            "packages" => self.packages(),
             "server" => self.on_nodes(
                 |n| n.role == Role::Server,
                 "cluster CAs, config.yaml, registries.yaml, k3s and air-gap images from the registry, start k3s; one server \
@@ -205,6 +209,25 @@ impl Planner<'_> {
             "kubesphere" => lab.kubesphere.iter().flat_map(|wanted| self.kubesphere(wanted)).collect(),
             _ => vec![],
         }
+    }
+
+    fn packages(&self) -> Vec<Action> {
+        let named = |kind| {
+            let of_kind = self.sources.node_files.iter().filter(move |file| file.kind == kind);
+            of_kind.map(|file| format!("{} {}", file.name(), file.version)).collect::<Vec<_>>()
+        };
+        let (packages, programs) = (named(NodeFileKind::Package), named(NodeFileKind::Program));
+        let mut what = Vec::new();
+        if self.sources.bundle.is_some() {
+            what.push("the bundle's Debian packages and programs, if it has any".to_owned());
+        }
+        if !packages.is_empty() {
+            what.push(format!("Debian packages, where they are not there: {}", packages.join(", ")));
+        }
+        if !programs.is_empty() {
+            what.push(format!("programs to /usr/local/bin: {}", programs.join(", ")));
+        }
+        self.on_nodes(|n| n.host.is_none(), &what.join("; "))
     }
 
     fn kubesphere(&self, wanted: &lab::KubeSphere) -> Vec<Action> {
@@ -233,6 +256,7 @@ impl Planner<'_> {
             return vec![Action::Check { path: carried.path.clone(), against }];
         }
         let mut actions = vec![pinned(&s.iso), pinned(&s.k3s), pinned(&s.airgap)];
+        actions.extend(s.node_files.iter().map(|file| pinned(&file.source)));
         actions.extend(
             s.images.iter().map(|(reference, path)| Action::Check {
                 path: path.clone(),

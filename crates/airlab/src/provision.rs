@@ -15,6 +15,7 @@ use crate::golden::{self, Golden};
 use crate::images::Payload;
 use crate::journal::Journal;
 use crate::nodes::{self, Live};
+use crate::packages::{self, Stock};
 use crate::ready::{Partial, Provisioned, Ready, ReadyNode};
 use crate::registry::Registry;
 use crate::run::Run;
@@ -85,7 +86,8 @@ async fn all(
     until.after("keys")?;
     let registry = Registry::new(lab, files, secrets.authority.cert_pem(), &context.beside);
 
-    let payload = run.step("images", mirror(run, sources)).await?.shown(login);
+    let (payload, stock) = run.step("images", mirror(run, sources)).await?;
+    let payload = payload.shown(login);
     until.after("images")?;
     run.step("registry", async {
         registry.ensure(sink).await?.into_iter().for_each(|done| run.changed(done));
@@ -164,6 +166,12 @@ async fn all(
     run.step("clocks", clocks::ensure(run, &secrets, &registry, &live)).await?;
     until.after("clocks")?;
 
+    if !stock.is_empty() {
+        let work = packages::ensure_all(run, &vmrun, &stock, payload.login.as_ref(), &live);
+        run.step("packages", work).await?;
+    }
+    until.after("packages")?;
+
     // Tokens and authorities are known beforehand: agents fetch and start while the server does; k3s waits by itself.
     let wanted = |node: &Live| until.0 != Some("server") || node.node.role == Role::Server;
     let live: Vec<Live> = live.into_iter().filter(wanted).collect();
@@ -221,8 +229,8 @@ async fn all(
     })
 }
 
-/// Fills the registry's store: the profile's images, the k3s program, its air-gap images.
-async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
+/// Fills the registry's store: the profile's images, the k3s program, its air-gap images, further files for nodes.
+async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<(Payload, Stock), Failure> {
     let store = registry_mirror::Store::open(&run.files.registry())?;
     let report = images(sources, &store, run).await?;
     for reference in report.new.iter().chain(&report.changed) {
@@ -243,9 +251,11 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<Payload, Failure> {
     let packing = artifacts::Packing::of("air-gap images", &sources.airgap.path)?;
     let put = store.put_artifact(Payload::REPOSITORY, &tag, &parts)?;
     run.changed_if(put.changed, "k3s and its air-gap images put into the registry");
+    let (stock, changed) = Stock::put(&sources.node_files, &store)?;
+    run.changed_if(changed, "packages and programs for nodes put into the registry");
     let mut blobs = put.blobs.into_iter();
     match (blobs.next(), blobs.next()) {
-        (Some(k3s), Some(airgap)) => Ok(Payload::new(k3s, airgap, packing)),
+        (Some(k3s), Some(airgap)) => Ok((Payload::new(k3s, airgap, packing), stock)),
         _ => Err(AirlabError::Facts { program: "registry store".into(), detail: "two blobs expected".into() }.into()),
     }
 }

@@ -7,7 +7,7 @@ use artifacts::{ArtifactError, Lock, Pin, Verdicts};
 use lab::Artifacts;
 use serde::{Deserialize, Serialize};
 
-use crate::{AirlabError, Carried, Failure};
+use crate::{AirlabError, Carried, Failure, NodeFile};
 
 /// One file, and what it must hash to where that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct Sources {
     pub k3s: Source,
     /// k3s's air-gap images, a tar, tar.gz or tar.zst.
     pub airgap: Source,
+    /// Debian packages and programs for nodes.
+    #[serde(default)]
+    pub node_files: Vec<NodeFile>,
     /// Images for the registry: reference and archive.
     pub images: Vec<(String, PathBuf)>,
     /// The lock that everything is held to, and the digests it gives to images.
@@ -84,13 +87,14 @@ impl Sources {
             iso: pin(iso, iso_sha256),
             k3s: pin(k3s, k3s_sha256),
             airgap: pin(airgap, airgap_sha256),
+            node_files: Vec::new(),
             images: images.as_deref().map(archives).unwrap_or_default(),
             stand_ins: Vec::new(),
             bundle: None,
         })
     }
 
-    /// Holds every file to its pin in a lock.
+    /// Holds every file to its pin in a lock, and takes the lock's packages and programs for nodes.
     ///
     /// # Errors
     /// [`ArtifactError::Unpinned`] for a file without one; [`ArtifactError::Lock`] where the lab file names another
@@ -106,8 +110,24 @@ impl Sources {
             }
             (source.size, source.sha256) = (Some(pin.size), Some(pinned));
         }
+        self.take_node_files(origin, lock)?;
         self.lock = Some(origin.to_owned());
         self.digests = lock.images.iter().map(|image| (image.name.clone(), image.digest.clone())).collect();
+        Ok(())
+    }
+
+    /// Takes a lock's Debian packages and programs for nodes, each where the first of its sources is that is there.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Lock`] for one that cannot be called so.
+    pub fn take_node_files(&mut self, origin: &Path, lock: &Lock) -> Result<(), Failure> {
+        self.node_files.clear();
+        for pin in &lock.artifacts {
+            let path = pin.paths().find(|path| path.exists()).or_else(|| pin.paths().next()).unwrap_or_default();
+            let source = Source { path, size: Some(pin.size), sha256: Some(pin.sha256.to_ascii_lowercase()) };
+            let known = (&*pin.name, &*pin.kind, &*pin.version);
+            self.node_files.extend(NodeFile::of(&origin.display().to_string(), known, source)?);
+        }
         Ok(())
     }
 
@@ -165,15 +185,14 @@ impl Sources {
     pub fn check(&mut self, verdicts: &mut Verdicts) -> Result<(), Failure> {
         let files = [("installer", &mut self.iso), ("k3s", &mut self.k3s), ("air-gap images", &mut self.airgap)];
         for (name, source) in files {
-            if let (Some(wanted), Ok(metadata)) = (source.size, std::fs::metadata(&source.path))
-                && metadata.len() != wanted
-            {
-                let (name, origin, got) = (name.to_owned(), source.path.display().to_string(), metadata.len());
-                return Err(ArtifactError::WrongSize { name, origin, wanted, got }.into());
-            }
-            let found = verdicts.check(name, &source.path, source.sha256.as_deref())?;
-            source.sha256 = Some(found.sha256().to_owned());
+            checked(name, source, verdicts)?;
         }
+        for file in &mut self.node_files {
+            checked(&file.pin, &mut file.source, verdicts)?;
+            artifacts::check_form(&file.pin, file.pin_kind(), &file.source.path)?;
+        }
+        // one for a desktop that is Windows
+        self.node_files.retain(|file| artifacts::runs_on_nodes(&file.source.path));
         seed_iso::inspect(&self.iso.path)?;
         artifacts::check_form("k3s", "k3s", &self.k3s.path)?;
         artifacts::Packing::of("air-gap images", &self.airgap.path)?;
@@ -186,6 +205,19 @@ impl Sources {
         }
         Ok(())
     }
+}
+
+/// Looks that a file has the size and the SHA-256 that it must have; keeps the one that it has.
+fn checked(name: &str, source: &mut Source, verdicts: &mut Verdicts) -> Result<(), ArtifactError> {
+    if let (Some(wanted), Ok(metadata)) = (source.size, std::fs::metadata(&source.path))
+        && metadata.len() != wanted
+    {
+        let (name, origin, got) = (name.to_owned(), source.path.display().to_string(), metadata.len());
+        return Err(ArtifactError::WrongSize { name, origin, wanted, got });
+    }
+    let found = verdicts.check(name, &source.path, source.sha256.as_deref())?;
+    source.sha256 = Some(found.sha256().to_owned());
+    Ok(())
 }
 
 /// The archives of a folder, by name; the reference of each is what the archive itself says.

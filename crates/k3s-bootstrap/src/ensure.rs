@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Exec, ExecError, RemoteFile};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use steps::{Event, Outcome, Sink, Wait, chain, wait_for};
 
-use crate::files::{FETCH, IMAGES, KUBECONFIG, read_at_start};
-use crate::{AgentSpec, K3sError, Login, Node, ServerSpec, Service, Unit, agent_files, preflight, server_files};
+use crate::fetch::fetch_all;
+use crate::files::{KUBECONFIG, read_at_start};
+use crate::{AgentSpec, K3sError, Node, ServerSpec, Service, Unit, agent_files, preflight, server_files};
 
 /// What was done on one node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,7 +55,7 @@ pub(crate) async fn ensure(
     let (step, start) = (format!("k3s/{}", node.name), Instant::now());
     sink.emit(Event::Started { step: step.clone() });
     let written = exec.upload(files, true).await?;
-    let fetched = fetch(exec, node).await?;
+    let fetched = fetch_all(exec, node).await?;
     let started = start_service(exec, node, unit, &read_at_start(files, node), sink).await?;
     let changed = written.len() + fetched.len() + usize::from(started);
     let outcome = match (changed, started) {
@@ -64,38 +65,6 @@ pub(crate) async fn ensure(
     };
     sink.emit(Event::Finished { step, outcome, took: start.elapsed() });
     Ok(Report { changed, written, fetched, started })
-}
-
-/// The node fetches by digest what it lacks; importing images remembers what it has seen in `.cache.json`.
-async fn fetch(exec: &dyn Exec, node: &Node) -> Result<Vec<String>, K3sError> {
-    let mut list = node.login.as_ref().map(login_line).unwrap_or_default();
-    for a in &node.artifacts {
-        list.push_str(&format!("{} {:04o} {} {}\n", a.sha256, a.mode, a.url, a.path));
-    }
-    const CACHE: &str = "mkdir -p \"$1\" && { [ -e \"$1/.cache.json\" ] || : > \"$1/.cache.json\"; } && exec \"$2\"";
-    let script = Cmd::new("sh").args(["-c", CACHE, "sh", IMAGES, FETCH]).as_root();
-    let out = exec.run(&script.stdin(list).timeout(node.deadline)).await?;
-    if out.code != 0 {
-        let last = out.error_text().lines().last().unwrap_or("no output").to_owned();
-        return Err(K3sError::Fetch { node: node.name.clone(), last });
-    }
-    Ok(out.text().lines().filter_map(|line| line.strip_prefix("fetched ")).map(str::to_owned).collect())
-}
-
-/// The login as `airlab-fetch` reads it: a line of curl's configuration, which reaches curl by its standard input too.
-fn login_line(login: &Login) -> String {
-    let pair = format!("{}:{}", login.user, login.password.expose_secret());
-    let mut quoted = String::new();
-    for c in pair.chars() {
-        match c {
-            '\\' | '"' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c => quoted.push(c),
-        }
-    }
-    format!("login - - user = \"{quoted}\"\n")
 }
 
 pub(crate) async fn start_service(

@@ -27,9 +27,13 @@ fn secret(path: &str, secret: &SecretString) -> RemoteFile {
     text(path, &format!("{}\n", secret.expose_secret()), 0o600)
 }
 
+pub(crate) fn fetch_script() -> RemoteFile {
+    text(FETCH, include_str!("../../../guest/airlab-fetch"), 0o755)
+}
+
 fn common(node: &Node, unit: Unit, config: &K3sConfig, token: &SecretString) -> Result<Vec<RemoteFile>, K3sError> {
     let mut files = vec![
-        text(FETCH, include_str!("../../../guest/airlab-fetch"), 0o755),
+        fetch_script(),
         text(LOOK, include_str!("../../../guest/k3s-look"), 0o755),
         text(unit.path(), unit.text(), 0o644),
         text(unit.drop_in(), include_str!("../../../guest/k3s-airlab.conf"), 0o644),

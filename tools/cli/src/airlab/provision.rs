@@ -18,7 +18,7 @@ use crate::{Failure, Ui, clocks, conditions, exit, table};
 /// Prints the plan; looks at nothing but the lab file, and at WSL's address where the registry is there.
 pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
     let context = real.applied(args.context()?);
-    let sources = sources::on_paper(&context, real);
+    let sources = sources::on_paper(&context, args, real)?;
     let wsl = airlab::wsl_address(&context.lab, &context.files);
     let plan = Plan::of(&context.lab, &context.files, &sources, &context.provider, wsl);
     ui.result(&plan, ToString::to_string)?;
@@ -65,7 +65,7 @@ async fn bring_up(ui: &Arc<Ui>, args: &LabArgs, real: &Real, until: Option<&str>
     }
     ui.finished();
     match network::again(&facts)? {
-        Some(cmd) => network::become_it(&sources::hand_on(cmd, &sources)?, Some(lock.into_file())),
+        Some(cmd) => network::become_it(&sources::hand_on(cmd, &context, &sources)?, Some(lock.into_file())),
         None => work(ui, &context, &facts, &sources, until, rebuild).await,
     }
 }

@@ -31,7 +31,13 @@ pub(super) fn ready(context: &Context, args: &LabArgs, real: &Real, sink: &dyn S
             let files = artifacts::Store::new(&files_dir());
             Sources::of_bundle(&carried, &bundle, &files, sink).map_err(stopped)?
         }
-        (None, None) => demo(sink)?,
+        (None, None) => {
+            let mut sources = demo(sink)?;
+            if let Some(file) = args.lock_file(&context.lab) {
+                sources.take_node_files(&file, &Lock::load(&file)?).map_err(stopped)?;
+            }
+            sources
+        }
     };
     Ok(with(sources, real))
 }
@@ -54,16 +60,29 @@ pub(super) fn files_dir() -> PathBuf {
 
 /// Hands the sources on to this program inside the lab's network, so that they are made and checked once.
 const CHECKED: &str = "AIRLAB_SOURCES";
+/// Of one variable, Linux takes 128 KiB to a new program.
+const MOST: usize = 120_000;
 
-/// The command with the sources it need not look for again.
-pub(super) fn hand_on(cmd: Cmd, sources: &Sources) -> Result<Cmd, Failure> {
+/// The command with the sources it need not look for again: as a variable, or as the name of a file where they are many.
+pub(super) fn hand_on(cmd: Cmd, context: &Context, sources: &Sources) -> Result<Cmd, Failure> {
     let text = serde_json::to_string(sources).map_err(|e| Failure::system("handing the files on", e.into()))?;
-    Ok(cmd.env(CHECKED, text))
+    if text.len() < MOST {
+        return Ok(cmd.env(CHECKED, text));
+    }
+    let path = context.files.root().join("sources.json");
+    std::fs::write(&path, text).map_err(|e| Failure::system(format!("writing {}", path.display()), e))?;
+    Ok(cmd.env(CHECKED, path))
 }
 
 /// The sources that were handed on.
 pub(super) fn handed_on() -> Option<Sources> {
-    serde_json::from_str(&std::env::var(CHECKED).ok()?).ok()
+    let text = std::env::var(CHECKED).ok()?;
+    if text.starts_with('{') {
+        return serde_json::from_str(&text).ok();
+    }
+    let sources = serde_json::from_slice(&std::fs::read(&text).ok()?).ok();
+    let _ = std::fs::remove_file(&text); // they were for this run
+    sources
 }
 
 /// The sources with the files a person named; their stand-ins are no longer mentioned.
@@ -77,8 +96,8 @@ fn with(mut sources: Sources, real: &Real) -> Sources {
 }
 
 /// The sources as far as they can be named without building anything.
-pub(super) fn on_paper(context: &Context, real: &Real) -> Sources {
-    let sources = Sources::named(&context.lab.artifacts).unwrap_or_else(|| {
+pub(super) fn on_paper(context: &Context, args: &LabArgs, real: &Real) -> Result<Sources, Failure> {
+    let mut sources = Sources::named(&context.lab.artifacts).unwrap_or_else(|| {
         let cache = demolab::default_cache();
         let part = |name: &str| Source::at(cache.join(name));
         Sources {
@@ -93,7 +112,14 @@ pub(super) fn on_paper(context: &Context, real: &Real) -> Sources {
             ..Sources::default()
         }
     });
-    with(sources, real)
+    if let (Some(file), None) = (args.lock_file(&context.lab), carried(context)) {
+        let lock = Lock::load(&file)?;
+        match context.lab.artifacts {
+            Artifacts::Files { .. } => sources.hold_to(&file, &lock).map_err(stopped)?,
+            _ => sources.take_node_files(&file, &lock).map_err(stopped)?,
+        }
+    }
+    Ok(with(sources, real))
 }
 
 fn demo(sink: &dyn Sink) -> Result<Sources, Failure> {
