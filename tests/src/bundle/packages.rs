@@ -26,7 +26,7 @@ pub(super) fn pinned(home: &World) -> Proof {
         let title = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let fields = home.ok(Cmd::new("dpkg-deb").arg("--field").arg(&file))?.text();
         let (size, sum) = (content.len(), hex::encode(Sha256::digest(content)));
-        index.push_str(&format!("{fields}\nFilename: ./{title}\nSize: {size}\nSHA256: {sum}\n\n"));
+        index.push_str(&format!("{fields}\nFilename: {title}\nSize: {size}\nSHA256: {sum}\n\n"));
     }
     fs::write(repository.join("Packages"), index)?;
     fs::write(home.scratch("tool"), TOOL)?;
