@@ -73,6 +73,7 @@ pub(crate) fn suite(report: &mut Report) -> Result<(), Fail> {
         report.gained_by(&ready.evidence);
         report.check("bundle/registry-has-the-images", MINUTE, &world, || catalog(&world));
         report.check("bundle/packages-are-on-the-nodes", MINUTE, &world, || packages::on_the_nodes(&world));
+        report.check("bundle/kubectl-came-along", MINUTE, &world, || packages::kubectl(&world, ready));
         report.check("bundle/second-provision-changes-nothing", MINUTE, &world, || twice::again(&world, ready));
         report.check("bundle/status", MINUTE, &world, || trouble::healthy(&world, ready));
         report.check("bundle/nodes-asked-our-registry-only", MINUTE, &world, || asked(&world));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use machine::{Cmd, Local};
@@ -21,6 +22,7 @@ pub(crate) struct Ready {
     pub(crate) context: String,
     pub(crate) registry: String,
     pub(crate) api: String,
+    pub(crate) kubectl: Option<PathBuf>,
     pub(crate) evidence: String,
     /// What the run took.
     pub(crate) seconds: u64,

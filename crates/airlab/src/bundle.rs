@@ -12,7 +12,7 @@ use registry_mirror::{Digest, Image, Options, Outcome, Source as From, Store, St
 use serde::{Deserialize, Serialize};
 use steps::{Event, Sink};
 
-use crate::{Failure, NodeFile, Source, Sources};
+use crate::{Extra, Failure, Source, Sources};
 
 /// A bundle to take a lab's files and images from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +87,7 @@ pub async fn contents_of_lab(
         });
         files.push((name.to_owned(), source.path.clone()));
     }
-    for file in &sources.node_files {
+    for file in &sources.extras {
         let found = artifacts::check(&file.pin, &file.source.path, file.source.sha256.as_deref())?;
         lock.artifacts.push(Pin {
             name: file.pin.clone(),
@@ -273,7 +273,7 @@ impl Sources {
             let sha256 = kept.map(|a| a.sha256().to_owned());
             Source { sha256, ..Source::at(kept.map(|a| a.path().to_owned()).unwrap_or_default()) }
         };
-        let mut node_files = Vec::new();
+        let mut extras = Vec::new();
         for (kept, file) in kept
             .iter()
             .filter_map(|kept| Some((kept, bundle.manifest().files.iter().find(|file| file.name == kept.name)?)))
@@ -281,10 +281,10 @@ impl Sources {
             let source =
                 Source { sha256: Some(kept.artifact.sha256().into()), ..Source::at(kept.artifact.path().to_owned()) };
             let known = (&*file.name, &*file.kind, &*file.version);
-            node_files.extend(NodeFile::of(&bundle.manifest().name, known, source)?);
+            extras.extend(Extra::of(&bundle.manifest().name, known, source)?);
         }
         Ok(Self {
-            node_files,
+            extras,
             iso: source("iso"),
             k3s: source("k3s"),
             airgap: source(AIRGAP),

@@ -48,7 +48,7 @@ pub use failure::{AirlabError, Failure, PROBLEMS};
 pub use kubeconfig::{Place, PlaceError, Wsl, places, trust, users_own};
 pub use leave::{Left, drain, remove, uncordon};
 pub use lock::RunLock;
-pub use packages::{NodeFile, NodeFileKind};
+pub use packages::{Extra, ExtraKind};
 pub use plan::{Action, Plan, STEPS, Stage};
 pub use provider::{ClockOwner, Facts, Provider};
 pub use provision::provision;

@@ -1,6 +1,7 @@
-//! What a lock or a bundle has for nodes beside k3s: Debian packages, and single programs that have none.
+//! What a lock or a bundle has beside that which nodes are made of: Debian packages for them, single programs that have
+//! none, and kubectl for this host.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use artifacts::ArtifactError;
@@ -26,31 +27,33 @@ const TAKEN: [&str; 4] = ["k3s", "kubectl", "crictl", "ctr"];
 /// What an emulated machine may need to unpack and set up a few hundred of them.
 const INSTALL: Duration = Duration::from_secs(15 * 60);
 
-/// How a node takes a file.
+/// Who takes a file, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum NodeFileKind {
+pub enum ExtraKind {
     /// `dpkg` installs it.
     Package,
-    /// It goes to `/usr/local/bin`.
+    /// It goes to `/usr/local/bin` of nodes.
     Program,
+    /// It goes to the lab's folder on this host, if it is for this host's system.
+    Kubectl,
 }
 
-/// A Debian package or a program for every node that airlab makes.
+/// A Debian package or a program for every node that airlab makes, or kubectl for this host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeFile {
+pub struct Extra {
     /// Its name in the lock: `deb/socat`, `yq`.
     pub pin: String,
-    /// How a node takes it.
-    pub kind: NodeFileKind,
+    /// Who takes it, and how.
+    pub kind: ExtraKind,
     /// Its version; `-` where nobody said.
     pub version: String,
     /// The file.
     pub source: Source,
 }
 
-impl NodeFile {
-    /// A file of a lock or a bundle, `origin`; `None` for one of a kind that is not for nodes.
+impl Extra {
+    /// A file of a lock or a bundle, `origin`; `None` for one of another kind.
     ///
     /// # Errors
     /// [`ArtifactError::Lock`] for a name or version that no package can have, and for a program in the place of
@@ -61,8 +64,9 @@ impl NodeFile {
         source: Source,
     ) -> Result<Option<Self>, ArtifactError> {
         let kind = match kind {
-            "deb" => NodeFileKind::Package,
-            "binary" => NodeFileKind::Program,
+            "deb" => ExtraKind::Package,
+            "binary" => ExtraKind::Program,
+            "kubectl" => ExtraKind::Kubectl,
             _ => return Ok(None),
         };
         let file = Self { pin: pin.to_owned(), kind, version: version.to_owned(), source };
@@ -71,7 +75,7 @@ impl NodeFile {
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-._".contains(c));
         let said = !version.is_empty() && version.chars().all(|c| c.is_ascii_graphic());
         let why = match kind {
-            NodeFileKind::Program if TAKEN.contains(&name) => Some("k3s has a program of that name"),
+            ExtraKind::Program if TAKEN.contains(&name) => Some("k3s has a program of that name"),
             _ if !plain => Some("no package and no program can be called so"),
             _ if !said => Some("its version has spaces, or is none"),
             _ => None,
@@ -85,27 +89,34 @@ impl NodeFile {
     /// The kind that its pin has.
     pub(crate) fn pin_kind(&self) -> &'static str {
         match self.kind {
-            NodeFileKind::Package => "deb",
-            NodeFileKind::Program => "binary",
+            ExtraKind::Package => "deb",
+            ExtraKind::Program => "binary",
+            ExtraKind::Kubectl => "kubectl",
         }
     }
 
     /// The package's or program's own name.
     pub fn name(&self) -> &str {
         match self.kind {
-            NodeFileKind::Package => self.pin.strip_prefix("deb/").unwrap_or(&self.pin),
-            NodeFileKind::Program => self.pin.rsplit('/').next().unwrap_or(&self.pin),
+            ExtraKind::Package => self.pin.strip_prefix("deb/").unwrap_or(&self.pin),
+            ExtraKind::Program | ExtraKind::Kubectl => self.pin.rsplit('/').next().unwrap_or(&self.pin),
         }
     }
 }
 
 /// Files for nodes as they lie in the registry.
 #[derive(Debug, Default)]
-pub(crate) struct Stock(Vec<(NodeFile, Blob)>);
+pub(crate) struct Stock(Vec<(Extra, Blob)>);
 
 impl Stock {
     /// Brings them into the store; says too whether anything was written.
-    pub(crate) fn put(files: &[NodeFile], store: &Store) -> Result<(Self, bool), Failure> {
+    pub(crate) fn put(extras: &[Extra], store: &Store) -> Result<(Self, bool), Failure> {
+        let for_nodes = |file: &&Extra| match file.kind {
+            ExtraKind::Package => true,
+            ExtraKind::Program => !artifacts::is_for_windows(&file.source.path),
+            ExtraKind::Kubectl => false,
+        };
+        let files: Vec<&Extra> = extras.iter().filter(for_nodes).collect();
         if files.is_empty() {
             return Ok((Self::default(), false));
         }
@@ -114,37 +125,36 @@ impl Stock {
             .map(|f| Part { title: &f.pin, path: &f.source.path, sha256: f.source.sha256.as_deref() })
             .collect();
         let put = store.put_artifact(REPOSITORY, "nodes", &parts)?;
-        Ok((Self(files.iter().cloned().zip(put.blobs).collect()), put.changed))
+        Ok((Self(files.into_iter().cloned().zip(put.blobs).collect()), put.changed))
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    fn of_kind(&self, kind: NodeFileKind) -> impl Iterator<Item = &(NodeFile, Blob)> {
+    fn of_kind(&self, kind: ExtraKind) -> impl Iterator<Item = &(Extra, Blob)> {
         self.0.iter().filter(move |(file, _)| file.kind == kind)
     }
 
     /// What a node fetches: every program, and of the packages those of these names.
     fn wanted(&self, lab: &Lab, missing: &[&str]) -> Vec<Artifact> {
         let wanted = self.0.iter().filter(|(file, _)| match file.kind {
-            NodeFileKind::Program => true,
-            NodeFileKind::Package => missing.contains(&file.name()),
+            ExtraKind::Package => missing.contains(&file.name()),
+            _ => true,
         });
-        let artifact = |(file, blob): &(NodeFile, Blob)| Artifact {
+        let artifact = |(file, blob): &(Extra, Blob)| Artifact {
             url: format!("https://{}{}", lab.registry_address(), blob.url_path),
             sha256: hex(blob).to_owned(),
             path: place(file, blob),
-            mode: if file.kind == NodeFileKind::Program { 0o755 } else { 0o644 },
+            mode: if file.kind == ExtraKind::Program { 0o755 } else { 0o644 },
         };
         wanted.map(artifact).collect()
     }
 
     /// The packages as the node's script reads them.
     fn list(&self) -> String {
-        let line =
-            |(file, blob): &(NodeFile, Blob)| format!("{} {} {}\n", file.name(), file.version, place(file, blob));
-        self.of_kind(NodeFileKind::Package).map(line).collect()
+        let line = |(file, blob): &(Extra, Blob)| format!("{} {} {}\n", file.name(), file.version, place(file, blob));
+        self.of_kind(ExtraKind::Package).map(line).collect()
     }
 }
 
@@ -152,11 +162,27 @@ fn hex(blob: &Blob) -> &str {
     blob.digest.trim_start_matches("sha256:")
 }
 
-fn place(file: &NodeFile, blob: &Blob) -> String {
+fn place(file: &Extra, blob: &Blob) -> String {
     match file.kind {
-        NodeFileKind::Package => format!("{KEPT}/{}.deb", hex(blob)),
-        NodeFileKind::Program => format!("{PROGRAMS}/{}", file.name()),
+        ExtraKind::Package => format!("{KEPT}/{}.deb", hex(blob)),
+        _ => format!("{PROGRAMS}/{}", file.name()),
     }
+}
+
+/// Puts the kubectl that is for this system into the lab's folder; says where.
+pub(crate) fn kubectl(run: &Run<'_>, extras: &[Extra]) -> Result<Option<PathBuf>, Failure> {
+    let windows = cfg!(windows);
+    let ours =
+        |file: &&Extra| file.kind == ExtraKind::Kubectl && artifacts::is_for_windows(&file.source.path) == windows;
+    let Some(file) = extras.iter().find(ours) else { return Ok(None) };
+    let path = run.files.root().join("bin").join(if windows { "kubectl.exe" } else { "kubectl" });
+    let fail = |source| AirlabError::File { path: file.source.path.clone(), action: "not read", source };
+    let content = std::fs::read(&file.source.path).map_err(fail)?;
+    run.changed_if(
+        machine::write_file(&path, &content, 0o755)?,
+        format!("kubectl {} at {}", file.version, path.display()),
+    );
+    Ok(Some(path))
 }
 
 /// Brings every node that airlab made what it lacks of them; an existing host is its owner's.

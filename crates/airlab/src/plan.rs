@@ -9,7 +9,7 @@ use serde::Serialize;
 use vmware::vmrun::{Command, Vmrun};
 
 use crate::registry::{Registry, WslAddress};
-use crate::{NodeFileKind, Provider, Sources, golden, machines};
+use crate::{ExtraKind, Provider, Sources, golden, machines};
 
 /// Stands for the golden machine's name in a plan.
 const GOLDEN: &str = "golden-HASH";
@@ -125,7 +125,7 @@ impl Plan {
             "golden" => lab.vm.create == Create::Clone,
             "kubesphere" => lab.kubesphere.is_some(),
             "hosts" => lab.hosts().next().is_some(),
-            "packages" => !sources.node_files.is_empty() || sources.bundle.is_some(),
+            "packages" => sources.extras.iter().any(|file| file.kind != ExtraKind::Kubectl) || sources.bundle.is_some(),
             _ => true,
         });
         let stages = steps.map(|step| Stage { step, actions: p.actions(step) }).collect();
@@ -204,7 +204,12 @@ impl Planner<'_> {
             "kubeconfig" => {
                 let merged = lab.kubeconfig.clone().unwrap_or_else(|| PathBuf::from("the user's kubeconfig"));
                 let what = format!("cluster, user and context {}; everything else stays byte for byte", lab.name);
-                vec![write(files.kubeconfig(), "the lab's own kubeconfig, 0600"), Action::Write { path: merged, what }]
+                let mut actions =
+                    vec![write(files.kubeconfig(), "the lab's own kubeconfig, 0600"), Action::Write { path: merged, what }];
+                if self.sources.extras.iter().any(|file| file.kind == ExtraKind::Kubectl) {
+                    actions.push(write(files.root().join("bin"), "the lock's kubectl for this system"));
+                }
+                actions
             }
             "kubesphere" => lab.kubesphere.iter().flat_map(|wanted| self.kubesphere(wanted)).collect(),
             _ => vec![],
@@ -213,10 +218,10 @@ impl Planner<'_> {
 
     fn packages(&self) -> Vec<Action> {
         let named = |kind| {
-            let of_kind = self.sources.node_files.iter().filter(move |file| file.kind == kind);
+            let of_kind = self.sources.extras.iter().filter(move |file| file.kind == kind);
             of_kind.map(|file| format!("{} {}", file.name(), file.version)).collect::<Vec<_>>()
         };
-        let (packages, programs) = (named(NodeFileKind::Package), named(NodeFileKind::Program));
+        let (packages, programs) = (named(ExtraKind::Package), named(ExtraKind::Program));
         let mut what = Vec::new();
         if self.sources.bundle.is_some() {
             what.push("the bundle's Debian packages and programs, if it has any".to_owned());
@@ -256,7 +261,7 @@ impl Planner<'_> {
             return vec![Action::Check { path: carried.path.clone(), against }];
         }
         let mut actions = vec![pinned(&s.iso), pinned(&s.k3s), pinned(&s.airgap)];
-        actions.extend(s.node_files.iter().map(|file| pinned(&file.source)));
+        actions.extend(s.extras.iter().map(|file| pinned(&file.source)));
         actions.extend(
             s.images.iter().map(|(reference, path)| Action::Check {
                 path: path.clone(),

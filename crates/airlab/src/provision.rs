@@ -179,7 +179,12 @@ async fn all(
     until.after("server")?;
     until.after("agents")?;
 
-    run.step("kubeconfig", kubeconfig::ensure(run, context, facts, &live)).await?;
+    let kubectl = run
+        .step("kubeconfig", async {
+            kubeconfig::ensure(run, context, facts, &live).await?;
+            packages::kubectl(run, &sources.extras)
+        })
+        .await?;
     until.after("kubeconfig")?;
 
     let ready = async {
@@ -218,6 +223,7 @@ async fn all(
         nodes: rows.collect(),
         conditions,
         kubeconfig: files.kubeconfig(),
+        kubectl,
         context: lab.name.clone(),
         registry: lab.registry_address(),
         api: format!("https://{api}"),
@@ -251,7 +257,7 @@ async fn mirror(run: &Run<'_>, sources: &Sources) -> Result<(Payload, Stock), Fa
     let packing = artifacts::Packing::of("air-gap images", &sources.airgap.path)?;
     let put = store.put_artifact(Payload::REPOSITORY, &tag, &parts)?;
     run.changed_if(put.changed, "k3s and its air-gap images put into the registry");
-    let (stock, changed) = Stock::put(&sources.node_files, &store)?;
+    let (stock, changed) = Stock::put(&sources.extras, &store)?;
     run.changed_if(changed, "packages and programs for nodes put into the registry");
     let mut blobs = put.blobs.into_iter();
     match (blobs.next(), blobs.next()) {

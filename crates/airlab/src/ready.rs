@@ -49,6 +49,9 @@ pub struct Ready {
     pub conditions: Vec<Condition>,
     /// The lab's own kubeconfig; it is also merged into the user's.
     pub kubeconfig: PathBuf,
+    /// The lock's or bundle's kubectl, where it has one for this system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kubectl: Option<PathBuf>,
     /// The context's name in it.
     pub context: String,
     /// Address of the lab's registry inside its network.

@@ -7,7 +7,7 @@ use artifacts::{ArtifactError, Lock, Pin, Verdicts};
 use lab::Artifacts;
 use serde::{Deserialize, Serialize};
 
-use crate::{AirlabError, Carried, Failure, NodeFile};
+use crate::{AirlabError, Carried, Extra, Failure};
 
 /// One file, and what it must hash to where that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,7 +59,7 @@ pub struct Sources {
     pub airgap: Source,
     /// Debian packages and programs for nodes.
     #[serde(default)]
-    pub node_files: Vec<NodeFile>,
+    pub extras: Vec<Extra>,
     /// Images for the registry: reference and archive.
     pub images: Vec<(String, PathBuf)>,
     /// The lock that everything is held to, and the digests it gives to images.
@@ -87,7 +87,7 @@ impl Sources {
             iso: pin(iso, iso_sha256),
             k3s: pin(k3s, k3s_sha256),
             airgap: pin(airgap, airgap_sha256),
-            node_files: Vec::new(),
+            extras: Vec::new(),
             images: images.as_deref().map(archives).unwrap_or_default(),
             stand_ins: Vec::new(),
             bundle: None,
@@ -110,7 +110,7 @@ impl Sources {
             }
             (source.size, source.sha256) = (Some(pin.size), Some(pinned));
         }
-        self.take_node_files(origin, lock)?;
+        self.take_extras(origin, lock)?;
         self.lock = Some(origin.to_owned());
         self.digests = lock.images.iter().map(|image| (image.name.clone(), image.digest.clone())).collect();
         Ok(())
@@ -120,13 +120,13 @@ impl Sources {
     ///
     /// # Errors
     /// [`ArtifactError::Lock`] for one that cannot be called so.
-    pub fn take_node_files(&mut self, origin: &Path, lock: &Lock) -> Result<(), Failure> {
-        self.node_files.clear();
+    pub fn take_extras(&mut self, origin: &Path, lock: &Lock) -> Result<(), Failure> {
+        self.extras.clear();
         for pin in &lock.artifacts {
             let path = pin.paths().find(|path| path.exists()).or_else(|| pin.paths().next()).unwrap_or_default();
             let source = Source { path, size: Some(pin.size), sha256: Some(pin.sha256.to_ascii_lowercase()) };
             let known = (&*pin.name, &*pin.kind, &*pin.version);
-            self.node_files.extend(NodeFile::of(&origin.display().to_string(), known, source)?);
+            self.extras.extend(Extra::of(&origin.display().to_string(), known, source)?);
         }
         Ok(())
     }
@@ -187,12 +187,10 @@ impl Sources {
         for (name, source) in files {
             checked(name, source, verdicts)?;
         }
-        for file in &mut self.node_files {
+        for file in &mut self.extras {
             checked(&file.pin, &mut file.source, verdicts)?;
             artifacts::check_form(&file.pin, file.pin_kind(), &file.source.path)?;
         }
-        // one for a desktop that is Windows
-        self.node_files.retain(|file| artifacts::runs_on_nodes(&file.source.path));
         seed_iso::inspect(&self.iso.path)?;
         artifacts::check_form("k3s", "k3s", &self.k3s.path)?;
         artifacts::Packing::of("air-gap images", &self.airgap.path)?;

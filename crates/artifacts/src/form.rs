@@ -89,10 +89,9 @@ pub fn check_form(name: &str, kind: &str, path: &Path) -> Result<(), ArtifactErr
     if right { Ok(()) } else { Err(ArtifactError::form(name, path, format!("it is {}, not {wanted}", head.words()))) }
 }
 
-/// Whether a file can be of use on a node, which has Linux: anything but a Windows program. `false` too where it cannot be
-/// read.
-pub fn runs_on_nodes(path: &Path) -> bool {
-    File::open(path).and_then(|mut file| Head::of(&mut file)).is_ok_and(|head| !head.windows)
+/// Whether a file is a Windows program; what cannot be read is none.
+pub fn is_for_windows(path: &Path) -> bool {
+    File::open(path).and_then(|mut file| Head::of(&mut file)).is_ok_and(|head| head.windows)
 }
 
 /// What the first bytes of a file may be.

@@ -27,7 +27,7 @@ mod verdicts;
 
 pub use artifact::{Artifact, check};
 pub use fetch::{Store, check_pin, ensure, fetch};
-pub use form::{Packing, check_form, runs_on_nodes};
+pub use form::{Packing, check_form, is_for_windows};
 pub use lock::{ImagePin, Lock, Pin};
 pub use problem::{ArtifactError, PROBLEMS};
 pub use verdicts::Verdicts;

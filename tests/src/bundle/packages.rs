@@ -7,7 +7,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::json;
-use crate::proof::{Fail, Proof, ensure};
+use crate::product::Ready;
+use crate::proof::{Fail, Proof, ensure, fail};
 use crate::world::World;
 
 const TOOL: &str = "#!/bin/sh\necho a program without a package\n";
@@ -36,8 +37,9 @@ pub(super) fn pinned(home: &World) -> Proof {
     let listed = artifacts(home, &[&["packages"], &words[..], &["airlab-hello"]].concat())?;
     let names: Vec<&Value> = listed.as_array().into_iter().flatten().map(|row| &row["package"]).collect();
     ensure!(names.len() == 2 && !listed.to_string().contains("airlab-other"), "{listed}");
-    let words = ["lock", "--file", "airlab-tool:binary=../tool", "--version-of", "airlab-tool=3"];
-    artifacts(home, &words)?;
+    let kubectl = home.ok(home.bare("sh").args(["-c", "command -v kubectl"]))?.text();
+    let (tool, kubectl) = ("airlab-tool:binary=../tool", format!("kubectl-linux:kubectl={kubectl}"));
+    artifacts(home, &["lock", "--file", tool, "--version-of", "airlab-tool=3", "--file", &kubectl])?;
     let planned = home.ok(home.airlab("provision", &["--plan"]))?.text();
     ensure!(planned.contains("airlab-hello 1:1.0") && planned.contains("airlab-tool 3"), "{planned}");
     Ok(format!("{names:?} and a program, in airlab.lock and in the plan"))
@@ -46,6 +48,18 @@ pub(super) fn pinned(home: &World) -> Proof {
 fn artifacts(home: &World, words: &[&str]) -> Result<Value, Fail> {
     let cmd = home.cmd(home.program("airlab")).arg("artifacts").args(words.iter().copied());
     Ok(serde_json::from_slice(&home.ok(cmd.args(["--output", "json"]))?.stdout)?)
+}
+
+/// The kubectl that came in the bundle shows the cluster.
+pub(super) fn kubectl(world: &World, ready: &Ready) -> Proof {
+    let Some(path) = &ready.kubectl else { fail!("no kubectl") };
+    ensure!(path.ends_with(format!("{}/bin/kubectl", world.lab())), "{}", path.display());
+    let kubeconfig = world.lab_dir().join("kubeconfig");
+    let cmd =
+        world.cmd(world.work().join(path)).arg("--kubeconfig").arg(kubeconfig).args(["get", "nodes", "-o", "name"]);
+    let nodes = world.ok(cmd)?.text();
+    ensure!(nodes.lines().count() == ready.nodes.len(), "{nodes}");
+    Ok(format!("{}: {}", path.display(), nodes.replace('\n', ", ")))
 }
 
 /// The programs of both run on both nodes, and dpkg knows the packages as installed.

@@ -5,17 +5,17 @@ use steps::Problem;
 
 use super::*;
 
-fn file(pin: &str, kind: &str, version: &str) -> Result<Option<NodeFile>, ArtifactError> {
-    NodeFile::of("airlab.lock", (pin, kind, version), Source::at(PathBuf::from("some.file")))
+fn file(pin: &str, kind: &str, version: &str) -> Result<Option<Extra>, ArtifactError> {
+    Extra::of("airlab.lock", (pin, kind, version), Source::at(PathBuf::from("some.file")))
 }
 
 #[test]
 fn packages_and_programs_are_for_nodes_and_a_name_that_none_can_have_is_refused() {
     let found = file("deb/libstdc++6", "deb", "1:12.2.0-14~deb12u1").unwrap().unwrap();
-    assert_eq!((found.name(), found.kind), ("libstdc++6", NodeFileKind::Package));
+    assert_eq!((found.name(), found.kind), ("libstdc++6", ExtraKind::Package));
     assert_eq!(file("socat", "deb", "-").unwrap().unwrap().name(), "socat");
     assert_eq!(file("tools/yq", "binary", "v4").unwrap().unwrap().name(), "yq");
-    for kind in ["iso", "k3s", "kubectl", "packages", "chart"] {
+    for kind in ["iso", "k3s", "packages", "chart"] {
         assert_eq!(file("x", kind, "1").unwrap(), None, "{kind}");
     }
     for (pin, kind, version) in [
@@ -27,6 +27,7 @@ fn packages_and_programs_are_for_nodes_and_a_name_that_none_can_have_is_refused(
         ("socat", "deb", ""),
         ("k3s", "binary", "1"),
         ("bin/kubectl", "binary", "1"),
+        ("kubectl", "kubectl", ""),
     ] {
         let error = file(pin, kind, version).unwrap_err();
         assert!(error.id() == "AL-ART-005" && error.to_string().contains(pin), "{pin}: {error}");
@@ -41,7 +42,13 @@ fn a_node_fetches_every_program_and_of_the_packages_those_that_it_lacks() {
     for (pin, kind) in [("deb/a", "deb"), ("yq", "binary"), ("deb/b", "deb")] {
         let path = dir.path().join(pin.replace('/', "-"));
         std::fs::write(&path, pin).unwrap();
-        files.push(NodeFile { source: Source::at(path), ..file(pin, kind, "1.0").unwrap().unwrap() });
+        files.push(Extra { source: Source::at(path), ..file(pin, kind, "1.0").unwrap().unwrap() });
+    }
+    // neither is for a node
+    for (pin, kind) in [("kubectl", "kubectl"), ("yq.exe", "binary")] {
+        let path = dir.path().join(pin);
+        std::fs::write(&path, "MZ\x01").unwrap();
+        files.push(Extra { source: Source::at(path), ..file(pin, kind, "1.0").unwrap().unwrap() });
     }
     let (stock, changed) = Stock::put(&files, &store).unwrap();
     assert!(changed && !Stock::put(&files, &store).unwrap().1, "the second time nothing is written");
@@ -52,6 +59,25 @@ fn a_node_fetches_every_program_and_of_the_packages_those_that_it_lacks() {
     assert!(both.len() == 2 && both[1].starts_with("/var/cache/airlab/") && both[1].ends_with(".deb"), "{both:?}");
     assert_eq!(stock.list(), format!("a 1.0 {}\nb 1.0 {}\n", paths(&["a"])[0], both[1]));
     assert!(Stock::put(&[], &store).unwrap().0.is_empty());
+}
+
+#[test]
+fn the_kubectl_for_this_system_comes_to_the_labs_folder_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let lab = lab::Lab::parse(Path::new("airlab.toml"), lab::DEMO).unwrap();
+    let files = lab::Layout::of(&lab, dir.path());
+    let run = Run::new(&lab, &files, &steps::Silent);
+    let mut extras = Vec::new();
+    for (pin, content) in [("kubectl.exe", "MZ\x01"), ("kubectl", "\x7fELF")] {
+        let path = dir.path().join(pin);
+        std::fs::write(&path, content).unwrap();
+        extras.push(Extra { source: Source::at(path), ..file(pin, "kubectl", "v1.33.4").unwrap().unwrap() });
+    }
+    let path = kubectl(&run, &extras).unwrap().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), if cfg!(windows) { b"MZ\x01" as &[u8] } else { b"\x7fELF" });
+    assert_eq!(run.changes(), [format!("kubectl v1.33.4 at {}", path.display())]);
+    assert_eq!((kubectl(&run, &extras).unwrap(), run.changes().len()), (Some(path), 1));
+    assert_eq!(kubectl(&run, &[]).unwrap(), None);
 }
 
 /// A root of its own for real dpkg.

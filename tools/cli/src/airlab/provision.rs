@@ -153,7 +153,8 @@ fn ready_text(ready: &Ready) -> String {
         .collect();
     let mut text = table(&["NODE", "ROLE", "ADDRESS", "STATE", "KUBERNETES", "MEMORY", "SYSTEM"], &rows);
     text.push_str(&format!("\n{}", conditions::text(&ready.conditions)));
-    text.push_str(&format!("\nkubectl     --kubeconfig {} get nodes\n", ready.kubeconfig.display()));
+    let kubectl = ready.kubectl.as_ref().map_or("kubectl     ".to_owned(), |path| format!("{} ", path.display()));
+    text.push_str(&format!("\n{kubectl}--kubeconfig {} get nodes\n", ready.kubeconfig.display()));
     text.push_str(&format!("api         {}\n", ready.api));
     text.push_str(&format!("registry    {}\n", ready.registry));
     if let Some(console) = &ready.console {

@@ -34,7 +34,7 @@ pub(super) fn ready(context: &Context, args: &LabArgs, real: &Real, sink: &dyn S
         (None, None) => {
             let mut sources = demo(sink)?;
             if let Some(file) = args.lock_file(&context.lab) {
-                sources.take_node_files(&file, &Lock::load(&file)?).map_err(stopped)?;
+                sources.take_extras(&file, &Lock::load(&file)?).map_err(stopped)?;
             }
             sources
         }
@@ -116,7 +116,7 @@ pub(super) fn on_paper(context: &Context, args: &LabArgs, real: &Real) -> Result
         let lock = Lock::load(&file)?;
         match context.lab.artifacts {
             Artifacts::Files { .. } => sources.hold_to(&file, &lock).map_err(stopped)?,
-            _ => sources.take_node_files(&file, &lock).map_err(stopped)?,
+            _ => sources.take_extras(&file, &lock).map_err(stopped)?,
         }
     }
     Ok(with(sources, real))
