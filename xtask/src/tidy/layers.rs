@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("xtask", &["demolab", "machine", "steps"]),
     ("qvmrun-cli", &["qvmrun"]),
     // it looks at the product from outside, and reads its files with our readers
-    ("e2e", &["demolab", "machine", "qvmrun", "seed-iso", "steps", "vmware"]),
+    ("e2e", &["demolab", "machine", "qvmrun", "seed-iso", "steps", "testkit", "vmware"]),
 ];
 /// The crates every library may use.
 const GROUND: &[&str] = &["steps", "machine", "pki", "artifacts", "kubeapi"];

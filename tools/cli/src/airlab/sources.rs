@@ -1,6 +1,6 @@
 //! The files a lab is made from: those its file names, or the offline stand-ins.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use airlab::{Carried, Context, Source, Sources};
 use artifacts::{Lock, Verdicts};
@@ -65,23 +65,31 @@ const MOST: usize = 120_000;
 
 /// The command with the sources it need not look for again: as a variable, or as the name of a file where they are many.
 pub(super) fn hand_on(cmd: Cmd, context: &Context, sources: &Sources) -> Result<Cmd, Failure> {
-    let text = serde_json::to_string(sources).map_err(|e| Failure::system("handing the files on", e.into()))?;
-    if text.len() < MOST {
-        return Ok(cmd.env(CHECKED, text));
-    }
-    let path = context.files.root().join("sources.json");
-    std::fs::write(&path, text).map_err(|e| Failure::system(format!("writing {}", path.display()), e))?;
-    Ok(cmd.env(CHECKED, path))
+    Ok(cmd.env(CHECKED, folded(sources, &context.files.root().join("sources.json"))?))
 }
 
 /// The sources that were handed on.
 pub(super) fn handed_on() -> Option<Sources> {
-    let text = std::env::var(CHECKED).ok()?;
-    if text.starts_with('{') {
-        return serde_json::from_str(&text).ok();
+    unfolded(&std::env::var(CHECKED).ok()?)
+}
+
+/// The sources as text, or where they were written because they are more than a variable holds.
+fn folded(sources: &Sources, path: &Path) -> Result<String, Failure> {
+    let text = serde_json::to_string(sources).map_err(|e| Failure::system("handing the files on", e.into()))?;
+    if text.len() < MOST {
+        return Ok(text);
     }
-    let sources = serde_json::from_slice(&std::fs::read(&text).ok()?).ok();
-    let _ = std::fs::remove_file(&text); // they were for this run
+    std::fs::write(path, text).map_err(|e| Failure::system(format!("writing {}", path.display()), e))?;
+    Ok(path.display().to_string())
+}
+
+/// A file that they were in goes: it was for this run.
+fn unfolded(text: &str) -> Option<Sources> {
+    if text.starts_with('{') {
+        return serde_json::from_str(text).ok();
+    }
+    let sources = serde_json::from_slice(&std::fs::read(text).ok()?).ok();
+    let _ = std::fs::remove_file(text);
     sources
 }
 
@@ -133,4 +141,25 @@ fn demo(sink: &dyn Sink) -> Result<Sources, Failure> {
         stand_ins: parts.description,
         ..Sources::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_are_handed_on_as_text_or_in_a_file_where_they_are_too_many_for_a_variable() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sources.json");
+        let mut sources = Sources::default();
+        for many in [10, 5000] {
+            sources.images = (0..many).map(|n| (format!("docker.io/a/b:{n}"), "images/some.tar".into())).collect();
+            let text = folded(&sources, &path).unwrap();
+            assert_eq!(path.exists(), many == 5000);
+            assert!(text.len() < MOST);
+            assert_eq!(unfolded(&text), Some(sources.clone()));
+            assert!(!path.exists(), "it was for one run");
+        }
+        assert_eq!(unfolded("nothing/of/the/kind"), None);
+    }
 }
