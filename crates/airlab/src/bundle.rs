@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use artifacts::bundle::{Bundle, BundleError, Contents, ImageContent, PublicKey, Receipt, Trust, Verified};
-use artifacts::{ImagePin, Lock, Pin, Verdicts};
+use artifacts::{Artifact, ImagePin, Lock, Pin, Verdicts};
 use lab::Lab;
 use registry_mirror::{Digest, Image, Options, Outcome, Source as From, Store, StoredImage, Target, mirror_to};
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,9 @@ pub async fn contents_of_lab(
     let mut files = Vec::new();
     let (ubuntu, k3s) = (&lab.versions.ubuntu, &lab.versions.k3s);
     let of_lab = [("installer", "iso", ubuntu, &sources.iso), ("k3s", "k3s", k3s, &sources.k3s)];
-    for (name, kind, version, source) in of_lab.into_iter().chain([(AIRGAP, AIRGAP, k3s, &sources.airgap)]) {
+    let of_lab = of_lab.into_iter().chain([(AIRGAP, AIRGAP, k3s, &sources.airgap)]);
+    let extras = sources.extras.iter().map(|file| (&*file.pin, file.pin_kind(), &file.version, &file.source));
+    for (name, kind, version, source) in of_lab.chain(extras) {
         let found = artifacts::check(name, &source.path, source.sha256.as_deref())?;
         lock.artifacts.push(Pin {
             name: name.into(),
@@ -86,18 +88,6 @@ pub async fn contents_of_lab(
             sources: Vec::new(),
         });
         files.push((name.to_owned(), source.path.clone()));
-    }
-    for file in &sources.extras {
-        let found = artifacts::check(&file.pin, &file.source.path, file.source.sha256.as_deref())?;
-        lock.artifacts.push(Pin {
-            name: file.pin.clone(),
-            kind: file.pin_kind().into(),
-            version: file.version.clone(),
-            size: found.size(),
-            sha256: found.sha256().into(),
-            sources: Vec::new(),
-        });
-        files.push((file.pin.clone(), file.source.path.clone()));
     }
     let store = Store::open(scratch)?;
     let digests = registry_mirror::mirror_archives(&sources.images, &store, sink).await?.digests;
@@ -268,20 +258,16 @@ impl Sources {
         }
         let kept = files.take(bundle, sink)?;
         files.write_down(&Receipt::of(bundle))?;
-        let source = |kind: &str| {
-            let kept = kept.iter().find(|kept| kept.kind == kind).map(|kept| &kept.artifact);
-            let sha256 = kept.map(|a| a.sha256().to_owned());
-            Source { sha256, ..Source::at(kept.map(|a| a.path().to_owned()).unwrap_or_default()) }
+        let of = |artifact: &Artifact| Source {
+            sha256: Some(artifact.sha256().to_owned()),
+            ..Source::at(artifact.path().to_owned())
         };
+        let source =
+            |kind: &str| kept.iter().find(|kept| kept.kind == kind).map(|kept| of(&kept.artifact)).unwrap_or_default();
         let mut extras = Vec::new();
-        for (kept, file) in kept
-            .iter()
-            .filter_map(|kept| Some((kept, bundle.manifest().files.iter().find(|file| file.name == kept.name)?)))
-        {
-            let source =
-                Source { sha256: Some(kept.artifact.sha256().into()), ..Source::at(kept.artifact.path().to_owned()) };
+        for file in &kept {
             let known = (&*file.name, &*file.kind, &*file.version);
-            extras.extend(Extra::of(&bundle.manifest().name, known, source)?);
+            extras.extend(Extra::of(&bundle.manifest().name, known, of(&file.artifact))?);
         }
         Ok(Self {
             extras,

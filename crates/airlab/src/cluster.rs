@@ -205,8 +205,7 @@ fn common(lab: &Lab, secrets: &Secrets, payload: &Payload, node: &Node) -> k3s_b
     common.registries = registries(lab, payload).render().into();
     common.files = vec![RemoteFile { path: CA_FILE.into(), bytes: secrets.trusted.concat().into(), mode: 0o644 }];
     common.artifacts = payload.artifacts(lab);
-    let login = payload.login.clone();
-    common.login = login.map(|l| k3s_bootstrap::Login { user: l.user, password: l.password });
+    common.login = payload.nodes_login();
     common.password = secrets.node_passwords.get(&node.name).cloned();
     common
 }

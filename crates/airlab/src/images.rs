@@ -30,20 +30,30 @@ impl Payload {
 
     /// SHA-256 of the k3s program, in hexadecimal.
     pub(crate) fn program_sha256(&self) -> String {
-        hex(&self.k3s)
+        hex(&self.k3s).to_owned()
     }
 
     /// What every node fetches, by digest.
     pub(crate) fn artifacts(&self, lab: &Lab) -> Vec<k3s_bootstrap::Artifact> {
-        let url = |blob: &Blob| format!("https://{}{}", lab.registry_address(), blob.url_path);
         vec![
-            k3s_bootstrap::Artifact::binary(url(&self.k3s), hex(&self.k3s)),
-            k3s_bootstrap::Artifact::images(url(&self.airgap), hex(&self.airgap), &self.airgap_name),
+            k3s_bootstrap::Artifact::binary(url(lab, &self.k3s), hex(&self.k3s)),
+            k3s_bootstrap::Artifact::images(url(lab, &self.airgap), hex(&self.airgap), &self.airgap_name),
         ]
+    }
+
+    /// What a node shows the registry when it fetches.
+    pub(crate) fn nodes_login(&self) -> Option<k3s_bootstrap::Login> {
+        let BasicLogin { user, password } = self.login.clone()?;
+        Some(k3s_bootstrap::Login { user, password })
     }
 }
 
-fn hex(blob: &Blob) -> String {
-    let digest = blob.digest.to_string();
-    digest.trim_start_matches("sha256:").to_owned()
+/// Where a node fetches a blob.
+pub(crate) fn url(lab: &Lab, blob: &Blob) -> String {
+    format!("https://{}{}", lab.registry_address(), blob.url_path)
+}
+
+/// A blob's SHA-256, in hexadecimal.
+pub(crate) fn hex(blob: &Blob) -> &str {
+    blob.digest.trim_start_matches("sha256:")
 }

@@ -8,10 +8,11 @@ use artifacts::ArtifactError;
 use k3s_bootstrap::{Artifact, Login};
 use lab::Lab;
 use machine::{Cmd, Exec};
-use registry_mirror::{BasicLogin, Blob, Part, Store};
+use registry_mirror::{Blob, Part, Store};
 use serde::{Deserialize, Serialize};
 use vmware::vmrun::Vmrun;
 
+use crate::images::{hex, url};
 use crate::nodes::{Live, each};
 use crate::run::Run;
 use crate::{AirlabError, Failure, Source, power};
@@ -132,10 +133,6 @@ impl Stock {
         self.0.is_empty()
     }
 
-    fn of_kind(&self, kind: ExtraKind) -> impl Iterator<Item = &(Extra, Blob)> {
-        self.0.iter().filter(move |(file, _)| file.kind == kind)
-    }
-
     /// What a node fetches: every program, and of the packages those of these names.
     fn wanted(&self, lab: &Lab, missing: &[&str]) -> Vec<Artifact> {
         let wanted = self.0.iter().filter(|(file, _)| match file.kind {
@@ -143,7 +140,7 @@ impl Stock {
             _ => true,
         });
         let artifact = |(file, blob): &(Extra, Blob)| Artifact {
-            url: format!("https://{}{}", lab.registry_address(), blob.url_path),
+            url: url(lab, blob),
             sha256: hex(blob).to_owned(),
             path: place(file, blob),
             mode: if file.kind == ExtraKind::Program { 0o755 } else { 0o644 },
@@ -154,12 +151,8 @@ impl Stock {
     /// The packages as the node's script reads them.
     fn list(&self) -> String {
         let line = |(file, blob): &(Extra, Blob)| format!("{} {} {}\n", file.name(), file.version, place(file, blob));
-        self.of_kind(ExtraKind::Package).map(line).collect()
+        self.0.iter().filter(|(file, _)| file.kind == ExtraKind::Package).map(line).collect()
     }
-}
-
-fn hex(blob: &Blob) -> &str {
-    blob.digest.trim_start_matches("sha256:")
 }
 
 fn place(file: &Extra, blob: &Blob) -> String {
@@ -190,7 +183,7 @@ pub(crate) async fn ensure_all(
     run: &Run<'_>,
     vmrun: &Vmrun,
     stock: &Stock,
-    login: Option<&BasicLogin>,
+    login: Option<&Login>,
     live: &[Live],
 ) -> Result<(), Failure> {
     let ours = live.iter().filter(|live| live.node.host.is_none());
@@ -204,13 +197,12 @@ pub(crate) async fn ensure_all(
 }
 
 /// A package that is there in a later version stays.
-async fn ensure(run: &Run<'_>, stock: &Stock, login: Option<&BasicLogin>, live: &Live) -> Result<(), Failure> {
+async fn ensure(run: &Run<'_>, stock: &Stock, login: Option<&Login>, live: &Live) -> Result<(), Failure> {
     let (name, list) = (&live.node.name, stock.list());
     let missing = on_node(live, "look", &list).await?;
     let missing: Vec<&str> = missing.lines().collect();
-    let login = login.map(|l| Login { user: l.user.clone(), password: l.password.clone() });
     let wanted = stock.wanted(run.lab, &missing);
-    let fetched = k3s_bootstrap::fetch(&live.ssh, name, login.as_ref(), &wanted, INSTALL).await?;
+    let fetched = k3s_bootstrap::fetch(&live.ssh, name, login, &wanted, INSTALL).await?;
     for path in fetched.iter().filter(|path| !Path::new(path).starts_with(KEPT)) {
         run.changed(format!("{name}: {path} fetched"));
     }

@@ -15,8 +15,8 @@ use crate::{ExtraKind, Provider, Sources, golden, machines};
 const GOLDEN: &str = "golden-HASH";
 
 /// The steps of a provision in the order in which they run. Steps of single nodes are `STEP/NODE`; `golden` is a step of
-/// labs whose nodes are clones, `hosts` of labs with existing hosts, `packages` of
-/// labs whose lock or bundle has some, `kubesphere` of labs that have a chart.
+/// labs whose nodes are clones, `hosts` of labs with existing hosts, `packages` of labs whose lock or bundle has some,
+/// `kubesphere` of labs that have a chart.
 pub const STEPS: &[&str] = &[
     "files",
     "network",

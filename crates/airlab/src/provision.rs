@@ -167,7 +167,8 @@ async fn all(
     until.after("clocks")?;
 
     if !stock.is_empty() {
-        let work = packages::ensure_all(run, &vmrun, &stock, payload.login.as_ref(), &live);
+        let login = payload.nodes_login();
+        let work = packages::ensure_all(run, &vmrun, &stock, login.as_ref(), &live);
         run.step("packages", work).await?;
     }
     until.after("packages")?;

@@ -102,6 +102,13 @@ impl Root {
         let cmd = Cmd::new("sh").args(["-c", SCRIPT, "sh", verb]).stdin(list.to_owned());
         Local.run(&cmd.env("DPKG_ROOT", self.0.path().join("root")).env("DPKG_FORCE", "not-root")).unwrap()
     }
+
+    #[track_caller]
+    fn installs_both(&self, list: &str) {
+        let out = self.run("install", list);
+        let both = "installed airlab-one\ninstalled airlab-two";
+        assert_eq!((out.code, out.text().as_str()), (0, both), "{}", out.error_text());
+    }
 }
 
 #[test]
@@ -111,13 +118,7 @@ fn a_package_and_what_it_needs_are_installed_at_once_and_a_second_time_nothing_i
     let two = root.deb("airlab-two", "2:2.0~rc1", "").unwrap();
     let list = format!("airlab-one 1.0 {one}\nairlab-two 2:2.0~rc1 {two}\n");
     assert_eq!(root.run("look", &list).text(), "airlab-one\nairlab-two");
-    let out = root.run("install", &list);
-    assert_eq!(
-        (out.code, out.text().as_str()),
-        (0, "installed airlab-one\ninstalled airlab-two"),
-        "{}",
-        out.error_text()
-    );
+    root.installs_both(&list);
     assert!(root.0.path().join("root/usr/bin/airlab-one").exists());
     assert!(!Path::new(&one).exists() && !Path::new(&two).exists(), "they are not kept");
     assert_eq!((root.run("look", &list).text(), root.run("install", &list).text()), (String::new(), String::new()));
@@ -136,11 +137,5 @@ fn a_package_without_what_it_needs_is_an_error_that_dpkg_explains_and_is_mended_
     // dpkg has unpacked it, and it counts as not installed
     let list = format!("airlab-one 1.0 {one}\nairlab-two 1 {}\n", root.deb("airlab-two", "1", "").unwrap());
     assert_eq!(root.run("look", &list).text(), "airlab-one\nairlab-two");
-    let out = root.run("install", &list);
-    assert_eq!(
-        (out.code, out.text().as_str()),
-        (0, "installed airlab-one\ninstalled airlab-two"),
-        "{}",
-        out.error_text()
-    );
+    root.installs_both(&list);
 }

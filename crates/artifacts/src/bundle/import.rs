@@ -21,6 +21,8 @@ pub struct Kept {
     pub name: String,
     /// What it is for: `iso`, `k3s`, `airgap-images` ...
     pub kind: String,
+    /// Its version.
+    pub version: String,
     /// The file.
     pub artifact: Artifact,
     /// Whether it was written now.
@@ -80,7 +82,8 @@ impl Store {
             }
             let path = self.place(&file.sha256);
             let artifact = Artifact::verified(&path, file.size, file.sha256.clone());
-            kept.push(Kept { name: file.name.clone(), kind: file.kind.clone(), artifact, new });
+            let (name, kind, version) = (file.name.clone(), file.kind.clone(), file.version.clone());
+            kept.push(Kept { name, kind, version, artifact, new });
         }
         Ok(kept)
     }

@@ -15,7 +15,7 @@ use super::{network, sources};
 use crate::tool::Ended;
 use crate::{Failure, Ui, clocks, conditions, exit, table};
 
-/// Prints the plan; looks at nothing but the lab file, and at WSL's address where the registry is there.
+/// Prints the plan; looks at nothing but the lab file and its lock, and at WSL's address where the registry is there.
 pub(super) fn plan(ui: &Ui, args: &LabArgs, real: &Real) -> Ended {
     let context = real.applied(args.context()?);
     let sources = sources::on_paper(&context, args, real)?;

@@ -16,13 +16,11 @@ use crate::Failure;
 pub(super) fn ready(context: &Context, args: &LabArgs, real: &Real, sink: &dyn Sink) -> Result<Sources, Failure> {
     let sources = match (Sources::named(&context.lab.artifacts), carried(context)) {
         (Some(mut sources), _) => {
-            if let Some(file) = args.lock_file(&context.lab) {
-                let lock = Lock::load(&file)?;
-                sources.hold_to(&file, &lock).map_err(stopped)?;
-                if let Some(kubesphere) = &context.lab.kubesphere {
-                    let pin = airlab::pinned(&lock, &file, airlab::CHART.0).map_err(stopped)?;
-                    artifacts::check_pin(pin, &kubesphere.chart, &mut Verdicts::open(&verdicts(context)))?;
-                }
+            if let Some((file, lock)) = hold(&mut sources, context, args)?
+                && let Some(kubesphere) = &context.lab.kubesphere
+            {
+                let pin = airlab::pinned(&lock, &file, airlab::CHART.0).map_err(stopped)?;
+                artifacts::check_pin(pin, &kubesphere.chart, &mut Verdicts::open(&verdicts(context)))?;
             }
             sources
         }
@@ -33,13 +31,23 @@ pub(super) fn ready(context: &Context, args: &LabArgs, real: &Real, sink: &dyn S
         }
         (None, None) => {
             let mut sources = demo(sink)?;
-            if let Some(file) = args.lock_file(&context.lab) {
-                sources.take_extras(&file, &Lock::load(&file)?).map_err(stopped)?;
-            }
+            hold(&mut sources, context, args)?;
             sources
         }
     };
     Ok(with(sources, real))
+}
+
+/// Holds the sources to the lab's lock, if there is one; a bundle has its own.
+fn hold(sources: &mut Sources, context: &Context, args: &LabArgs) -> Result<Option<(PathBuf, Lock)>, Failure> {
+    let own = matches!(context.lab.artifacts, Artifacts::Bundle { .. });
+    let Some(file) = args.lock_file(&context.lab).filter(|_| !own) else { return Ok(None) };
+    let lock = Lock::load(&file)?;
+    match context.lab.artifacts {
+        Artifacts::Files { .. } => sources.hold_to(&file, &lock).map_err(stopped)?,
+        _ => sources.take_extras(&file, &lock).map_err(stopped)?,
+    }
+    Ok(Some((file, lock)))
 }
 
 /// The bundle that a lab is made from.
@@ -120,13 +128,7 @@ pub(super) fn on_paper(context: &Context, args: &LabArgs, real: &Real) -> Result
             ..Sources::default()
         }
     });
-    if let (Some(file), None) = (args.lock_file(&context.lab), carried(context)) {
-        let lock = Lock::load(&file)?;
-        match context.lab.artifacts {
-            Artifacts::Files { .. } => sources.hold_to(&file, &lock).map_err(stopped)?,
-            _ => sources.take_extras(&file, &lock).map_err(stopped)?,
-        }
-    }
+    hold(&mut sources, context, args)?;
     Ok(with(sources, real))
 }
 
